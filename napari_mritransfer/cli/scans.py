@@ -1,0 +1,181 @@
+"""`inspect`, `undersample`, `reconstruct`: one scan in, facts or one scan out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from napari_mritransfer.cli import sampling as options
+from napari_mritransfer.cli.console import Answer, AsJson, answer, out, progress
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.physics.masks import MaskKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_mritransfer.io import Scan
+    from napari_mritransfer.physics.undersampling import Measurement
+
+ScanPath = Annotated[Path, typer.Argument(help="NIfTI (.nii, .nii.gz) or FreeSurfer (.mgz) file.")]
+OutPath = Annotated[Path, typer.Option("--out", help="NIfTI file to write (.nii or .nii.gz).")]
+
+
+def inspect(path: ScanPath, as_json: AsJson = False) -> None:
+    """Print what a file holds."""
+
+    def found() -> Answer:
+        from napari_mritransfer.io import describe, load
+        from napari_mritransfer.physics.support import measured_support
+
+        scan = load(path)
+        facts = describe(scan)
+        facts["measured_kspace"] = {
+            axis: f"{measured_support(scan.image, index)} of {scan.image.shape[index]} lines hold signal"
+            for axis, index in (("y", 2), ("x", 3))
+        }
+
+        def show() -> None:
+            table = Table(show_header=False, box=None)
+            table.add_column(style="dim", no_wrap=True)
+            table.add_column(overflow="fold")
+            for key, value in facts.items():
+                if value not in (None, []):
+                    table.add_row(key.replace("_", " "), Text(_for_people(value)))
+            out.print(table)
+
+        return Answer(facts, show)
+
+    answer(as_json, found)
+
+
+def undersample(
+    path: ScanPath,
+    to: OutPath,
+    kind: options.Kind = MaskKind.RANDOM,
+    rate: options.Rate = 0.25,
+    acs: options.Acs = 0.08,
+    seed: options.Seed = 0,
+    offset: options.Offset = 0,
+    phase_encode: options.PhaseEncodeAxis = None,
+    whole_matrix: options.WholeMatrix = False,
+    snr: options.SnrDb = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate an undersampled acquisition and write its zero-filled image."""
+
+    def found() -> Answer:
+        from napari_mritransfer.io import load
+        from napari_mritransfer.physics.undersampling import zero_filled
+        from napari_mritransfer.study.sampling import Sampling
+
+        _check_target(to, path)
+        scan = load(path)
+        pattern = options.pattern(kind, rate, acs, seed, offset)
+        measurement = Sampling(pattern, phase_encode, not whole_matrix, snr, seed).measure(scan)
+        _write(zero_filled(measurement), measurement, scan, to)
+        return _measured(measurement, to, assumed=not (phase_encode or scan.phase_encode))
+
+    answer(as_json, found)
+
+
+def reconstruct(
+    path: ScanPath,
+    model: Annotated[str, typer.Option(help="A model's name, a run directory or a .safetensors file.")],
+    to: OutPath,
+    kind: options.Kind = MaskKind.RANDOM,
+    rate: options.Rate = 0.25,
+    acs: options.Acs = 0.08,
+    seed: options.Seed = 0,
+    offset: options.Offset = 0,
+    phase_encode: options.PhaseEncodeAxis = None,
+    whole_matrix: options.WholeMatrix = False,
+    snr: options.SnrDb = None,
+    device: options.Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Simulate an undersampled acquisition and reconstruct it with a network."""
+
+    def found() -> Answer:
+        from napari_mritransfer.io import load
+        from napari_mritransfer.recon import network
+        from napari_mritransfer.recon.precision import autocast_for
+        from napari_mritransfer.study.sampling import Sampling
+        from napari_mritransfer.training.checkpoint import open_model
+        from napari_mritransfer.training.device import choose_device
+
+        _check_target(to, path)
+        scan = load(path)
+        pattern = options.pattern(kind, rate, acs, seed, offset)
+        measurement = Sampling(pattern, phase_encode, not whole_matrix, snr, seed).measure(scan)
+        base, where = open_model(model), choose_device(device)
+        with progress() as show:
+            image = network.reconstruct(
+                measurement, base.network.to(where), autocast=autocast_for(where),
+                on_slice=lambda done, total: show("Reconstructing slices", done, total),
+            )  # fmt: skip
+        _write(image, measurement, scan, to)
+        rows = measurement.readout_positions
+        warnings = base.card.outside_of_training(measurement.mask, rows) if base.card else []
+        return _measured(measurement, to, warnings, assumed=not (phase_encode or scan.phase_encode))
+
+    answer(as_json, found)
+
+
+def _check_target(path: Path, source: Path) -> None:
+    """Before the work is done, not after."""
+    if path.resolve() == source.resolve():
+        raise BadInput(f"{path.name} is the input itself; let --out name another file.")
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise BadInput(f"{path.name} is not a NIfTI name; let --out end in .nii.gz.")
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"The folder {path.absolute().parent} does not exist; create it or write elsewhere.")
+
+
+def _write(image: "Tensor", measurement: "Measurement", scan: "Scan", to: Path) -> None:
+    from napari_mritransfer.io import Origin, save
+    from napari_mritransfer.physics.undersampling import on_image_matrix
+
+    magnitude = on_image_matrix(image, measurement.matrix).abs().numpy()
+    save(scan.with_image(magnitude, origin=Origin.SIMULATED), to)
+
+
+def _measured(measurement: "Measurement", to: Path, warnings: Sequence[str] = (), *, assumed: bool) -> Answer:
+    mask = measurement.mask
+    notes = [mask.note] if mask.note else []
+    notes += warnings
+    if assumed:
+        from napari_mritransfer.physics.undersampling import assumed_axis
+
+        notes.append(assumed_axis(measurement.phase_encode))
+    record = {
+        "out": str(to),
+        "nominal_rate": mask.pattern.rate,
+        "achieved_rate": mask.achieved_rate,
+        "effective_rate": measurement.effective_rate,
+        "lines": len(mask.lines),
+        "measured_lines": int(mask.lines.sum()),
+        "phase_encode": measurement.phase_encode,
+        "noise_sigma": measurement.noise_sigma,
+        "simulated": True,
+        "warnings": notes,
+    }
+
+    def show() -> None:
+        rate = f"{measurement.describe_rate()}, lines along {measurement.phase_encode}"
+        out.print(f"Sampling rate: {rate} (k-space simulated from the image).")
+        for note in notes:
+            out.print(note)
+        out.print(f"Written: {to}")
+
+    return Answer(record, show)
+
+
+def _for_people(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_for_people(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(_for_people(item) for item in value)
+    return str(value)

@@ -1,0 +1,23 @@
+"""What a file's name says about its content."""
+
+from pathlib import Path
+
+NIFTI = (".nii.gz", ".nii")
+MGH = (".mgz", ".mgh")
+READABLE = NIFTI + MGH
+
+
+def ending(path: Path) -> str:
+    """The readable ending of `path` in lower case, or whatever follows the last dot; empty where there is none."""
+    name = path.name.lower()
+    return next((known for known in READABLE if name.endswith(known)), path.suffix.lower())
+
+
+def stem(path: Path) -> str:
+    """The file's name without its ending: ``study1_T1W`` of ``study1_T1W.nii.gz``."""
+    return path.name[: len(path.name) - len(ending(path))]
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether the name promises gzip."""
+    return ending(path) in (".nii.gz", ".mgz")

@@ -1,0 +1,1 @@
+"""Reconstruction networks: ``nn.Module`` classes only, no files and no training."""

@@ -1,0 +1,1 @@
+"""Image to k-space and back: Fourier transforms, sampling masks, undersampling. Operators, nothing else."""

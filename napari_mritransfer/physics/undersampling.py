@@ -1,0 +1,166 @@
+"""Image to simulated measurement, measurement to zero-filled image."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
+from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
+from napari_mritransfer.physics.support import measured_support
+
+PhaseEncode = Literal["y", "x"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """Undersampled Cartesian k-space, with what is needed to reconstruct and to judge it.
+
+    Attributes
+    ----------
+    kspace
+        ``(frame, slice, ky, kx)`` complex64, DC in the centre, zero where not measured.
+    mask
+        The phase-encode lines measured, along ky or kx.
+    phase_encode
+        Image axis that the mask runs along.
+    matrix
+        ``(y, x)`` of the image this was made from; larger than k-space where its outer part was empty.
+    support
+        ``(ky, kx)`` lines that really hold signal.
+    reference
+        ``(frame, slice, y, x)`` complex64 on the k-space's own matrix: everything measured, without added noise.
+    noise_sigma
+        Standard deviation of the noise added to each real channel, in units of `reference`: intensities on the
+        measured matrix are ``sqrt(voxels of the image / samples measured)`` times those of the image.
+    """
+
+    kspace: Tensor
+    mask: SamplingMask
+    phase_encode: PhaseEncode
+    matrix: tuple[int, int]
+    support: tuple[int, int]
+    reference: Tensor
+    noise_sigma: float = 0.0
+
+    @property
+    def effective_rate(self) -> float:
+        """Measured fraction of the phase-encode lines that hold signal; the achieved rate where all of them do."""
+        n_lines, n_support = len(self.mask.lines), self.support[0 if self.phase_encode == "y" else 1]
+        inside = slice(n_lines // 2 - n_support // 2, n_lines // 2 - n_support // 2 + n_support)
+        return float(self.mask.lines[inside].mean())
+
+    @property
+    def readout_positions(self) -> int:
+        """Samples along the readout."""
+        return self.kspace.shape[-1 if self.phase_encode == "y" else -2]
+
+    def describe_rate(self) -> str:
+        """The rates for a person: nominal, achieved and, where it differs, effective."""
+        text = f"nominal {self.mask.pattern.rate:.1%}, achieved {self.mask.achieved_rate:.1%}"
+        if abs(self.effective_rate - self.mask.achieved_rate) > 1e-9:
+            text += f", effective {self.effective_rate:.1%} of the lines that hold signal"
+        return text
+
+
+def undersample(
+    image: Tensor,
+    pattern: SamplingPattern,
+    *,
+    phase_encode: PhaseEncode = "y",
+    crop_to_support: bool = True,
+    support: tuple[int, int] | None = None,
+    snr_db: float | None = None,
+    noise_seed: int = 0,
+) -> Measurement:
+    """Simulate a one-dimensionally undersampled acquisition of an image.
+
+    Clinical images are often zero-filled by the scanner: part of their k-space was never measured, and sampling it
+    flatters every method. By default it is cut away first, so that the rate counts measured lines only; otherwise
+    `Measurement.effective_rate` tells the difference.
+
+    Parameters
+    ----------
+    image
+        ``(frame, slice, y, x)`` real or complex.
+    pattern
+        Sampling along `phase_encode`; every slice gets the same lines.
+    crop_to_support
+        Cut k-space to its measured support along both in-plane axes.
+    support
+        ``(ky, kx)`` lines that hold signal; found in `image` if omitted. Give it where `image` is a few slices of a
+        scan (see `support_of`): it is the scan's, and a single slice shows it poorly.
+    snr_db
+        Add complex Gaussian noise so that ``20 log10(mean foreground / sigma)`` is this, sigma per real channel;
+        None adds none. The one realisation is part of the measurement, hence shared by every method.
+    noise_seed
+        Of the noise.
+
+    Raises
+    ------
+    ValueError
+        If the image is not four-dimensional, the axis is not y or x, or the pattern does not fit (see `masks.make`).
+    """
+    if image.ndim != 4:
+        raise ValueError(f"An image has four axes (frame, slice, y, x), not {image.ndim}.")
+    if phase_encode not in ("y", "x"):
+        raise ValueError(f"The phase-encode axis is 'y' or 'x', not '{phase_encode}'.")
+    if snr_db is not None and not math.isfinite(snr_db):
+        raise ValueError(f"The SNR is {snr_db} dB; give a finite number, such as 30.")
+    matrix = (image.shape[-2], image.shape[-1])
+    support = support or support_of(image)
+    kspace = fourier(image.to(torch.complex64))
+    if crop_to_support:
+        kspace = centre_crop_or_pad(kspace, support)
+    reference = inverse_fourier(kspace)
+    sigma = 0.0
+    if snr_db is not None:
+        sigma = signal_level(reference.abs()) / 10 ** (snr_db / 20)
+        generator = torch.Generator().manual_seed(noise_seed)
+        noise = torch.view_as_complex(torch.randn((*kspace.shape, 2), generator=generator)).to(kspace.device)
+        kspace = kspace + sigma * noise
+    mask = make(pattern, kspace.shape[-2 if phase_encode == "y" else -1])
+    lines = torch.from_numpy(mask.lines).to(kspace.device)
+    measured = torch.where(lines[:, None] if phase_encode == "y" else lines, kspace, 0)
+    return Measurement(measured, mask, phase_encode, matrix, support, reference, sigma)
+
+
+def assumed_axis(phase_encode: PhaseEncode) -> str:
+    """What to tell a person whose file is silent on the direction of its lines."""
+    return f"The file does not name its phase-encode axis, so {phase_encode} was assumed."
+
+
+def support_of(image: Tensor) -> tuple[int, int]:
+    """``(ky, kx)`` lines that hold signal in the k-space of a ``(frame, slice, y, x)`` image."""
+    pixels = image.detach().cpu().numpy()
+    return measured_support(pixels, 2), measured_support(pixels, 3)
+
+
+def zero_filled(measurement: Measurement) -> Tensor:
+    """Inverse FFT of what was measured: ``(frame, slice, y, x)`` complex64 on the k-space's own matrix."""
+    return inverse_fourier(measurement.kspace)
+
+
+def on_image_matrix(image: Tensor, matrix: tuple[int, int]) -> Tensor:
+    """Interpolate (zero-fill k-space) from the measured matrix to the image's own, as the scanner did.
+
+    Parameters
+    ----------
+    image
+        ``(…, y, x)`` complex.
+    matrix
+        ``(y, x)`` wanted.
+    """
+    if tuple(image.shape[-2:]) == matrix:
+        return image
+    return inverse_fourier(centre_crop_or_pad(fourier(image), matrix))
+
+
+def signal_level(magnitude: Tensor) -> float:
+    """Mean over the foreground, here the voxels above 10 % of the 99th percentile; air does not count."""
+    values = magnitude.flatten()
+    bright = values.kthvalue(max(1, round(0.99 * values.numel()))).values
+    inside = values[values > 0.1 * bright]
+    return float(inside.mean()) if inside.numel() else 0.0

@@ -1,0 +1,1 @@
+"""Measurement and model to image: zero-filled reconstruction and network inference over slices."""

@@ -1,0 +1,91 @@
+"""What a comparison compares: zero-filled, the network before transfer, and runs, told apart by what they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_mritransfer.training.config import BadConfig, FinetuneConfig
+from napari_mritransfer.training.rundir import RunDirectory
+
+ZERO_FILLED = "zero-filled"
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One column of the board.
+
+    Attributes
+    ----------
+    name
+        What stands above it: zero-filled, pretrained, a strategy, or a model's name.
+    sources
+        Models to reconstruct with (see `training.checkpoint.open_model`), one per seed; none for zero-filled.
+        The first is shown, the others tell the spread over seeds.
+    config
+        Of the first run, where the method is one.
+    was_trained
+        Whether chance had a part in it: a run, or a file that may come from one. The networks of the zoo and the one
+        that all runs started from are what they are.
+    """
+
+    name: str
+    sources: tuple[str, ...] = ()
+    config: FinetuneConfig | None = None
+    was_trained: bool = False
+
+
+def resolve_methods(names: Sequence[str], default_model: str) -> tuple[Method, ...]:
+    """Methods from what a user typed: ``zero-filled``, ``pretrained``, zoo names, files and run directories.
+
+    Runs that differ only in their seed become one method. ``pretrained`` is the model that the first run started
+    from, or `default_model` without runs. Names that would appear twice get their path added.
+
+    Raises
+    ------
+    BadConfig
+        If a directory holds no readable run, or runs of different models are to be set against ``pretrained``.
+    """
+    configs = {name: RunDirectory(Path(name)).config() for name in names if Path(name).is_dir()}
+    origins = sorted({config.model for config in configs.values()})
+    if PRETRAINED in names and len(origins) > 1:
+        raise BadConfig(
+            f"These runs started from different models ({', '.join(origins)}), so there is no one pretrained network; "
+            "name the models instead of 'pretrained'."
+        )
+    origin = origins[0] if origins else default_model
+    methods: list[Method] = []
+    for name in names:
+        if name == ZERO_FILLED:
+            methods.append(Method(ZERO_FILLED))
+        elif name == PRETRAINED:
+            methods.append(Method(PRETRAINED, (origin,)))
+        elif name in configs:
+            _add_run(methods, name, configs[name])
+        else:
+            is_file = bool(Path(name).suffix)
+            methods.append(Method(Path(name).stem if is_file else name, (name,), was_trained=is_file))
+    return tuple(_told_apart(methods))
+
+
+def _told_apart(told: list[Method]) -> list[Method]:
+    """Add as much of the path as it takes to make every name unique."""
+    depth = 1
+    while len({method.name for method in told}) < len(told) and depth < 20:
+        names = [method.name for method in told]
+        told = [
+            replace(method, name=f"{method.name.split(' (')[0]} ({'/'.join(Path(method.sources[0]).parts[-depth:])})")
+            if names.count(method.name) > 1 and method.sources
+            else method
+            for method in told
+        ]
+        depth += 1
+    return told
+
+
+def _add_run(methods: list[Method], folder: str, config: FinetuneConfig) -> None:
+    for index, method in enumerate(methods):
+        if method.config is not None and replace(method.config, seed=config.seed) == config:
+            methods[index] = replace(method, sources=(*method.sources, folder))
+            return
+    methods.append(Method(config.strategy, (folder,), config, was_trained=True))

@@ -1,0 +1,1 @@
+"""The job: configuration, loop, events, run directory, worker process."""

@@ -1,0 +1,172 @@
+"""What a run leaves on disk: learned weights that find their base again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from napari_mritransfer.io.atomic import write_bytes
+from napari_mritransfer.training.config import FinetuneConfig
+from napari_mritransfer.training.rundir import BEST
+from napari_mritransfer.training.tensorfile import serialised
+from napari_mritransfer.transfer.model import (
+    fingerprint,
+    is_adapted,
+    learned_state,
+    load_learned_state,
+    merge,
+    transfer,
+)
+from napari_mritransfer.zoo.card import ModelCard, UnknownModel, model_card, model_cards
+from napari_mritransfer.zoo.weights import (
+    UnreadableWeights,
+    build,
+    load_base,
+    load_file,
+    load_strictly,
+    read_safetensors,
+)
+
+_LONGEST_CHAIN = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseModel:
+    """A plain network with what is needed to build it again.
+
+    Attributes
+    ----------
+    network
+        With its weights, in evaluation mode.
+    source
+        Zoo name or path, as the user gave it.
+    architecture, settings
+        See `zoo.weights.build`.
+    card
+        Of the zoo model, or of the zoo model at the root of a chain of transfers; None for a stranger's file.
+    sha256
+        Fingerprint of its weights as they were opened, see `transfer.model.fingerprint`.
+    """
+
+    network: nn.Module
+    source: str
+    architecture: str
+    settings: Mapping[str, Any]
+    card: ModelCard | None
+    sha256: str
+
+
+def open_model(source: str, *, which: str = BEST) -> BaseModel:
+    """A network by zoo name, run directory or safetensors file, factors merged.
+
+    Parameters
+    ----------
+    source
+        What the user typed.
+    which
+        File to take from a run directory: the best (default) or the last step.
+
+    Raises
+    ------
+    UnknownModel, UnreadableWeights
+        If there is no such model or its files cannot be trusted.
+    """
+    return _open(source, which, ())
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, base: BaseModel, config: FinetuneConfig, *, step: int, psnr: float | None
+) -> None:
+    """Write what was learned: the factors alone where the base stayed frozen, otherwise the whole network."""
+    adapted = is_adapted(model)
+    metadata = {
+        "format": "napari-mritransfer 1",
+        "kind": "factors" if adapted else "network",
+        "architecture": base.architecture,
+        "settings": json.dumps(dict(base.settings)),
+        "strategy": config.strategy,
+        "strategy_options": json.dumps(dict(config.strategy_options)),
+        "base": base.source if base.source == getattr(base.card, "name", None) else str(Path(base.source).resolve()),
+        "base_sha256": base.sha256,
+        "step": str(step),
+        "psnr": "" if psnr is None else f"{psnr:.6f}",
+    }
+    write_bytes(path, serialised(learned_state(model), metadata))
+
+
+def _open(source: str, which: str, above: tuple[Path, ...]) -> BaseModel:
+    path = Path(source)
+    cards = {card.name: card for card in model_cards()}
+    if card := cards.get(source):  # before a folder that happens to have the same name
+        network = load_base(card)
+        return BaseModel(network, source, card.architecture, card.settings, card, fingerprint(network.state_dict()))
+    if path.is_dir():
+        if not (path / which).is_file():
+            raise UnreadableWeights(f"{source} holds no checkpoint ({which}); give a run directory or resume it.")
+        return _open_checkpoint(path / which, source, above)
+    if path.is_file():
+        return _open_checkpoint(path, source, above)
+    if path.suffix or len(path.parts) > 1:
+        raise UnknownModel(f"There is no model file or run directory at {source}; check the path.")
+    raise UnknownModel(f"There is no model called '{source}'; choose one of: {', '.join(cards)}.")
+
+
+def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseModel:
+    """One link of a chain of transfers; `above` are the files that were opened on the way here."""
+    if path.resolve() in above:
+        raise UnreadableWeights(
+            f"{path} is its own base, directly or in a circle: it was tampered with, so get it from its author again."
+        )
+    if len(above) >= _LONGEST_CHAIN:
+        raise UnreadableWeights(
+            f"{above[0]} stands on more than {_LONGEST_CHAIN} transfers; use the strategy 'ft' for the next one."
+        )
+    state, metadata = read_safetensors(path)
+    if metadata.get("kind") != "factors":
+        network, metadata = load_file(path)
+        settings, sha256 = json.loads(metadata.get("settings", "{}")), fingerprint(network.state_dict())
+        return BaseModel(network, source, metadata["architecture"], settings, _root_card(metadata), sha256)
+    try:
+        options = dict(json.loads(metadata["strategy_options"]))
+        base_name, strategy, expected = metadata["base"], metadata["strategy"], metadata["base_sha256"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise UnreadableWeights(f"{path} lacks the description of its base; run the transfer again.") from error
+    base = _open(base_name, BEST, (*above, path.resolve()))
+    if base.sha256 != expected:
+        raise UnreadableWeights(
+            f"{path} was learned on other weights than '{base_name}' has today; install the version it was made with."
+        )
+    try:
+        transfer(base.network, strategy, options)
+        load_learned_state(base.network, state)
+    except (ValueError, TypeError) as error:
+        raise UnreadableWeights(f"{path} cannot be put on its base: {error}") from error
+    merge(base.network)
+    plain = build(base.architecture, dict(base.settings))
+    if not options.get("add_biases"):
+        load_strictly(plain, base.network.state_dict(), path)
+    else:
+        plain = base.network
+    sha256 = fingerprint(plain.state_dict())
+    return BaseModel(plain.eval(), source, base.architecture, base.settings, base.card, sha256)
+
+
+def _root_card(metadata: Mapping[str, str]) -> ModelCard | None:
+    """The card behind a transferred network: what its base was trained on still bounds what it knows.
+
+    A whole network needs no base to be opened, so a base that is gone or damaged only costs the card.
+    """
+    for _ in range(_LONGEST_CHAIN):
+        name = metadata.get("base", "")
+        try:
+            return model_card(name)
+        except UnknownModel:
+            path = Path(name) / BEST if Path(name).is_dir() else Path(name)
+        try:
+            _, metadata = read_safetensors(path)
+        except UnreadableWeights:
+            return None
+    return None

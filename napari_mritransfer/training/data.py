@@ -1,0 +1,196 @@
+"""Target scans to training examples and validation measurements, reproducible from a seed and a step number."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_mritransfer.io import load
+from napari_mritransfer.physics.fourier import fourier, inverse_fourier
+from napari_mritransfer.physics.masks import SamplingPattern, make
+from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, assumed_axis, support_of, undersample
+from napari_mritransfer.recon.hybrid import phase_encode_last
+from napari_mritransfer.recon.scaling import intensity_scale
+from napari_mritransfer.training.config import SSIM_WINDOW, BadConfig, FinetuneConfig, Loss
+from napari_mritransfer.training.slices import evenly_spaced, share_evenly, tissue_slices, validation_scans
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """One batch in hybrid space, scaled to about 1.
+
+    Attributes
+    ----------
+    kspace
+        ``(batch, rows, lines)`` complex64, zero where not measured.
+    mask
+        ``(batch, 1, lines)`` bool.
+    target
+        ``(batch, rows, lines)`` complex64 image: fully sampled, without added noise.
+    """
+
+    kspace: Tensor
+    mask: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSlices:
+    """The target slices of one scan, phase encode last; `noisy` has the added noise, `clean` has not."""
+
+    noisy: Tensor
+    clean: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetData:
+    """All a job reads from disk: slices to learn from, measurements to be judged on, and what to say about them."""
+
+    training: tuple[TrainingSlices, ...]
+    validation: tuple[Measurement, ...]
+    warnings: tuple[str, ...]
+
+    def draw(self, config: FinetuneConfig, step: int, share: slice = slice(None)) -> Examples:
+        """The examples of one step; the same for the same seed and step, whatever was drawn before.
+
+        Parameters
+        ----------
+        share
+            The part of the batch to compute, where several devices share it.
+        """
+        rng = np.random.default_rng((config.seed, step))
+        sizes = np.array([len(scan.noisy) for scan in self.training], dtype=float)
+        scan = self.training[rng.choice(len(self.training), p=sizes / sizes.sum())]
+        batch = config.batch
+        chosen = torch.from_numpy(rng.integers(len(scan.noisy), size=batch))[share]
+        noisy, clean = scan.noisy[chosen], scan.clean[chosen]
+        for axis in (-2, -1):
+            if rng.random() < 0.5:
+                noisy, clean = noisy.flip(axis), clean.flip(axis)
+        rows, lines = noisy.shape[-2:]
+        patterns = [
+            replace(config.pattern, seed=int(rng.integers(2**31)), offset=int(rng.integers(lines)))
+            for _ in range(batch)
+        ]
+        mask = torch.from_numpy(np.stack([make(pattern, lines).lines for pattern in patterns[share]]))[:, None, :]
+        kspace = torch.where(mask, fourier(noisy, (-1,)), 0)
+        scale = intensity_scale(kspace)
+        height = config.strip_rows or rows
+        starts = rng.integers(max(1, rows - height + 1), size=batch).tolist()[share]
+        strips = [slice(start, start + height) for start in starts]
+
+        def cut(images: Tensor) -> Tensor:
+            return torch.stack([image[strip] for image, strip in zip(images / scale, strips, strict=True)])
+
+        return Examples(cut(kspace), mask, cut(clean))
+
+
+def load_target(config: FinetuneConfig, before_each: Callable[[], None] = lambda: None) -> TargetData:
+    """Read the scans of a job.
+
+    Parameters
+    ----------
+    before_each
+        Called before each scan is read; may raise to give up.
+
+    Raises
+    ------
+    UnreadableScan
+        If a file cannot be read.
+    BadConfig
+        If no slice is left to train or to validate on, or the sampling does not fit the scans.
+    """
+    warnings: list[str] = []
+    training: list[TrainingSlices] = []
+    taught: dict[Path, set[int]] = {}  # by resolved path: a scan may be named in two ways, or twice
+    counts = share_evenly(config.slices, len(config.train)) if isinstance(config.slices, int) else None
+    for number, path in enumerate(config.train):
+        before_each()
+        target = _read(path, config)
+        image = target.image
+        warnings += [warning for warning in target.warnings if warning not in warnings]
+        if counts is None:
+            assert not isinstance(config.slices, int)
+            chosen = _picked(path, config.slices, len(image))
+        else:
+            chosen = evenly_spaced(tissue_slices(image.abs().numpy()), counts[number])
+            if len(chosen) < counts[number]:
+                warnings.append(f"{path} has only {len(chosen)} slices with tissue to train on.")
+        if chosen:
+            taught.setdefault(Path(path).resolve(), set()).update(chosen)
+            training.append(_training_slices(target, chosen, config, number))
+    if not training:
+        raise BadConfig("No training slice shows any tissue; choose other slices or another training scan.")
+    scans, warning = validation_scans(
+        [path for path in config.train if Path(path).resolve() in taught], config.validation
+    )
+    warnings += [warning] if warning else []
+    return TargetData(tuple(training), _validation(scans, taught, config, before_each), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TargetScan:
+    """One file: ``(slice, y, x)`` image, phase-encode axis, measured support of the whole scan, remarks."""
+
+    image: Tensor
+    phase_encode: PhaseEncode
+    support: tuple[int, int]
+    warnings: tuple[str, ...]
+
+    def measure(self, slices: list[int], pattern: SamplingPattern, config: FinetuneConfig, seed: int) -> Measurement:
+        """Simulated measurement of some slices."""
+        try:
+            return undersample(
+                self.image[slices][None], pattern, phase_encode=self.phase_encode, support=self.support,
+                crop_to_support=config.crop_to_support, snr_db=config.snr_db, noise_seed=seed,
+            )  # fmt: skip
+        except ValueError as error:
+            raise BadConfig(str(error)) from error
+
+
+def _read(path: str, config: FinetuneConfig) -> _TargetScan:
+    scan = load(path)
+    image = torch.from_numpy(np.ascontiguousarray(scan.image))
+    phase_encode = config.phase_encode or scan.phase_encode or "y"
+    known = config.phase_encode or scan.phase_encode
+    warnings = () if known else (assumed_axis(phase_encode),)
+    return _TargetScan(image.flatten(0, 1), phase_encode, support_of(image), warnings)
+
+
+def _picked(path: str, slices: tuple[int, ...], available: int) -> list[int]:
+    outside = [index for index in slices if not 0 <= index < available]
+    if outside:
+        raise BadConfig(f"{path} has slices 0 to {available - 1}, so there is no slice {outside[0]} to train on.")
+    return list(slices)
+
+
+def _training_slices(scan: _TargetScan, slices: list[int], config: FinetuneConfig, number: int) -> TrainingSlices:
+    full = scan.measure(slices, replace(config.pattern, rate=1.0), config, config.seed + number)
+    scan.measure(slices, config.pattern, config, 0)  # says now, in one sentence, if the pattern does not fit
+    if config.loss is Loss.L1_SSIM and min(full.kspace.shape[-2:]) < SSIM_WINDOW:
+        raise BadConfig(f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} voxels; choose the loss 'l1' or 'mse'.")
+    return TrainingSlices(
+        phase_encode_last(inverse_fourier(full.kspace)[0], scan.phase_encode).contiguous(),
+        phase_encode_last(full.reference[0], scan.phase_encode).contiguous(),
+    )
+
+
+def _validation(
+    scans: list[str], taught: dict[Path, set[int]], config: FinetuneConfig, before_each: Callable[[], None]
+) -> tuple[Measurement, ...]:
+    measurements = []
+    for path, count in zip(scans, share_evenly(max(config.validation_slices, len(scans)), len(scans)), strict=True):
+        before_each()
+        target = _read(path, config)
+        forbidden = taught.get(Path(path).resolve(), set())
+        candidates = [int(i) for i in tissue_slices(target.image.abs().numpy()) if int(i) not in forbidden]
+        if candidates:
+            chosen = evenly_spaced(candidates, count)
+            # a noise realisation of its own: training slices of the same scan must not share it
+            measurements.append(target.measure(chosen, config.pattern, config, config.seed + 10_000))
+    if not measurements:
+        raise BadConfig("No slice is left to validate on; train on fewer slices or add a validation scan.")
+    return tuple(measurements)

@@ -1,0 +1,190 @@
+"""The job process: commands come as JSON lines on standard input, events leave as JSON lines on standard output.
+
+Commands::
+
+    {"command": "finetune", "id": "7", "config": {…}, "run": "runs/a", "resume": false}
+    {"command": "stop"}
+
+``stop`` ends the running job and drops those that wait behind it; with an ``"id"``, that job only. A job that is
+ordered later knows nothing of it.
+
+Answers carry the command's ``id`` and an ``"event"``: first ``Ready`` once, when the process can take commands, then
+the events of `training.events`, ending with one terminal event per job; ``Refused`` for a line that is no command.
+End of input stops the running job, keeps what it learned, and ends the process.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from napari_mritransfer.training.config import BadConfig, FinetuneConfig
+from napari_mritransfer.training.events import TERMINAL, Event, Failed, Stopped, as_record
+
+
+def serve(commands: Iterable[str] | None = None, answers: TextIO | None = None) -> None:
+    """Work until the commands end.
+
+    Parameters
+    ----------
+    commands
+        Lines to read; standard input if omitted.
+    answers
+        Where to write; standard output if omitted, which is then protected from everybody else's prints.
+    """
+    mouth = _Mouth(answers or _claim_standard_output())
+    # imported before Ready, so that a job starts at once
+    importlib.import_module("napari_mritransfer.training.loop")
+    orders = _Orders(mouth)
+    lines = _standard_input() if commands is None else commands
+    mouth.tell({"event": "Ready", "pid": os.getpid()})
+    threading.Thread(target=orders.listen, args=(lines,), daemon=True, name="commands").start()
+    while (job := orders.waiting.get()) is not None:
+        _work(job, mouth)
+        orders.done(job)
+    if answers is None:
+        mouth.close()
+
+
+@dataclass(eq=False, slots=True)
+class _Order:
+    """One ``finetune`` command with its own stop, so that no job inherits another's."""
+
+    command: dict[str, Any]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class _Mouth:
+    """Standard output, one whole line at a time from any thread; knows when nobody listens any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self.is_deaf = False
+
+    def tell(self, record: dict[str, Any]) -> None:
+        with self._lock:
+            if self.is_deaf:
+                return
+            try:
+                self._stream.write(json.dumps(record) + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):  # the other side is gone
+                self.is_deaf = True
+
+    def close(self) -> None:
+        """Nothing is said after this; what nobody wanted to read is dropped without a complaint."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self.is_deaf = True
+            self._stream.close()
+
+
+class _Orders:
+    """What was ordered and is not done."""
+
+    def __init__(self, mouth: _Mouth) -> None:
+        self.waiting: queue.Queue[_Order | None] = queue.Queue()
+        self._open: list[_Order] = []
+        self._lock = threading.Lock()
+        self._mouth = mouth
+
+    def listen(self, lines: Iterable[str]) -> None:
+        """Take commands until they end, then stop everything. Runs in a thread of its own."""
+        try:
+            for line in lines:
+                if line.strip():
+                    self._take(line)
+        finally:
+            self._stop(None)
+            self.waiting.put(None)
+
+    def done(self, order: _Order) -> None:
+        with self._lock:
+            self._open.remove(order)
+
+    def _take(self, line: str) -> None:
+        try:
+            command = json.loads(line)
+            kind = command["command"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._mouth.tell({"event": "Refused", "reason": "That line is not a JSON object with a 'command'."})
+            return
+        if kind == "stop":
+            self._stop(command.get("id"))
+        elif kind == "finetune":
+            order = _Order(command)
+            with self._lock:
+                self._open.append(order)
+            self.waiting.put(order)
+        else:
+            self._mouth.tell({"event": "Refused", "id": command.get("id"), "reason": f"There is no command '{kind}'."})
+
+    def _stop(self, identity: Any) -> None:
+        with self._lock:
+            for order in self._open:
+                if identity is None or order.command.get("id") == identity:
+                    order.stop.set()
+
+
+def _work(order: _Order, mouth: _Mouth) -> None:
+    from napari_mritransfer.training.loop import JobFailed, finetune
+
+    identity = order.command.get("id")
+    told_end = False
+
+    def on_event(event: Event) -> None:
+        nonlocal told_end
+        told_end = told_end or isinstance(event, TERMINAL)
+        mouth.tell({"id": identity, **as_record(event)})
+
+    try:
+        if order.stop.is_set() and not order.command.get("resume"):  # before its turn came: it leaves no trace
+            on_event(Stopped(0, 0, None))
+            return
+        config = FinetuneConfig.from_json(json.dumps(order.command.get("config")))
+        if not isinstance(run := order.command.get("run"), str) or not run:
+            raise BadConfig("The command names no run directory; give its path as 'run'.")
+        stopped = order.stop.is_set
+        finetune(
+            config, on_event, lambda: stopped() or mouth.is_deaf, run=Path(run),
+            resume=bool(order.command.get("resume")),
+        )  # fmt: skip
+    except JobFailed:
+        pass  # it has told so itself
+    except BadConfig as error:
+        on_event(Failed(str(error), 0))
+    except Exception as error:  # the process outlives whatever a job does
+        if not told_end:
+            on_event(Failed(f"The job broke ({type(error).__name__}: {error}); start it again.", 0))
+    finally:
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """A job that ran out of memory must not starve the next one."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _claim_standard_output() -> TextIO:
+    """Keep file descriptor 1 for answers; whatever libraries print goes to standard error instead."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _standard_input() -> TextIO:
+    """Commands as they come; Ctrl+C in the viewer's terminal is the viewer's business, not ours."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return open(0, encoding="utf-8", errors="replace", closefd=False)

@@ -1,0 +1,1 @@
+"""What a transfer may change: strategies for any ``nn.Module`` with convolutions and linear layers."""

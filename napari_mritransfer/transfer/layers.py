@@ -1,0 +1,76 @@
+"""Which layers carry weights that a transfer can scale, and how their filters are laid out."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+WeightedLayer: TypeAlias = (
+    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
+)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
+
+
+def weighted_layers(model: nn.Module) -> Iterator[tuple[str, WeightedLayer]]:
+    """Every convolution, transposed convolution and linear layer, once each, with its dotted name."""
+    for name, module in model.named_modules():
+        if isinstance(module, (*_CONVOLUTIONS, nn.Linear)):
+            yield name, module
+
+
+def filters(layer: WeightedLayer) -> int:
+    """Output channels of a layer."""
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def kernel_grid(layer: WeightedLayer) -> tuple[int, ...]:
+    """Shape that has one entry per kernel and broadcasts over the weight.
+
+    ``(out, in / groups, 1, …)`` for convolutions, ``(in, out / groups, 1, …)`` for transposed ones, ``(out, in)``
+    for linear layers (which are 1×1 convolutions: as many kernels as weights).
+    """
+    weight = layer.weight
+    return (*weight.shape[:2], *([1] * (weight.ndim - 2)))
+
+
+def per_filter_on_weight(layer: WeightedLayer, factor: Tensor) -> Tensor:
+    """Lay one factor per filter, ``(out,)``, out over the weight's own shape so that it broadcasts."""
+    if isinstance(layer, _TRANSPOSED):  # (in, out / groups, …): the group of an input row picks the filters
+        grouped = factor.reshape(layer.groups, -1)
+        rows = grouped.repeat_interleave(layer.in_channels // layer.groups, dim=0)
+        return rows.reshape(*rows.shape, *([1] * (layer.weight.ndim - 2)))
+    return factor.reshape(-1, *([1] * (layer.weight.ndim - 1)))
+
+
+def per_filter_on_output(layer: WeightedLayer, factor: Tensor) -> Tensor:
+    """Lay one factor per filter out so that it broadcasts over the layer's output, batched or not."""
+    if isinstance(layer, nn.Linear):
+        return factor
+    return factor.reshape(-1, *([1] * (layer.weight.ndim - 2)))
+
+
+def cancelled_by_norm(model: nn.Module) -> set[str]:
+    """Names of layers whose filter-wise scale and shift the next layer takes away again.
+
+    Found where a layer stands right before a norm without memory inside one ``nn.Sequential``: an instance norm, or a
+    batch norm that uses batch statistics. A norm called from hand-written ``forward`` code is not seen.
+    """
+    names: set[str] = set()
+    for parent, sequence in model.named_modules():
+        if not isinstance(sequence, nn.Sequential):
+            continue
+        for (name, layer), (_, follower) in pairwise(sequence.named_children()):
+            is_norm = isinstance(follower, nn.modules.instancenorm._InstanceNorm | nn.modules.batchnorm._BatchNorm)
+            memoryless = is_norm and (follower.training or not follower.track_running_stats)
+            if memoryless and isinstance(layer, (*_CONVOLUTIONS, nn.Linear)):
+                names.add(f"{parent}.{name}" if parent else name)
+    return names
+
+
+@torch.no_grad()
+def add_zero_bias(layer: WeightedLayer) -> None:
+    """Give a bias-free layer a frozen bias of zeros, on its weight's device."""
+    layer.bias = nn.Parameter(layer.weight.new_zeros(filters(layer)), requires_grad=False)

@@ -1,0 +1,126 @@
+"""Linear fine-tuning: frozen weights, learned scale and shift."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from napari_mritransfer.transfer.layers import (
+    WeightedLayer,
+    add_zero_bias,
+    filters,
+    kernel_grid,
+    per_filter_on_output,
+    per_filter_on_weight,
+    weighted_layers,
+)
+
+Granularity = Literal["kernel", "filter"]
+
+
+def apply(
+    model: nn.Module, *, granularity: Granularity = "kernel", shift: bool = True, add_biases: bool = False
+) -> None:
+    """Freeze every parameter and add factors: ``W' = W ⊙ S`` and ``b' = b + t``.
+
+    Norm-affine and data-consistency parameters stay frozen, and so do buffers such as running statistics
+    (see `transfer.training_mode`).
+
+    Parameters
+    ----------
+    model
+        Changed in place; its outputs stay bit-identical until the first step.
+    granularity
+        ``"kernel"``: one scale per kernel, as in the paper. ``"filter"``: one per output channel, applied to the
+        layer's output, so that no weight gradient is ever computed.
+    shift
+        Learn ``t``, one per filter, where the layer has a bias.
+    add_biases
+        Learn it for layers without a bias as well; the merged network then has biases that the plain one lacks.
+
+    Raises
+    ------
+    ValueError
+        If `granularity` is unknown or the model has no layer to scale.
+
+    References
+    ----------
+    Bi et al., Front Neurosci 2023, doi 10.3389/fnins.2023.1202143; shapes after the published code of Sun et al.,
+    Meta-transfer learning, CVPR 2019.
+    """
+    if granularity not in ("kernel", "filter"):
+        raise ValueError(f"LFT scales per 'kernel' or per 'filter', not per '{granularity}'.")
+    layers = [layer for _, layer in weighted_layers(model)]
+    if not layers:
+        raise ValueError("This network has no convolution and no linear layer, so LFT has nothing to scale.")
+    model.requires_grad_(False)
+    for layer in layers:
+        if add_biases and layer.bias is None:
+            add_zero_bias(layer)
+        with_shift = shift and layer.bias is not None
+        if granularity == "kernel":
+            parametrize.register_parametrization(layer, "weight", KernelScale(layer), unsafe=True)
+            if with_shift:
+                parametrize.register_parametrization(layer, "bias", Shift(layer), unsafe=True)
+        else:
+            layer.add_module("filter_factors", FilterFactors(layer, with_shift=with_shift))
+            layer.register_forward_hook(scale_output)
+
+
+class KernelScale(nn.Module):
+    """``W ⊙ S``; stored as S − 1, so that weight decay pulls scales to 1 rather than to 0."""
+
+    def __init__(self, layer: WeightedLayer) -> None:
+        super().__init__()
+        self.scale_minus_one = nn.Parameter(layer.weight.new_zeros(kernel_grid(layer)))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Weight of the same shape."""
+        return weight * (1 + self.scale_minus_one)
+
+
+class Shift(nn.Module):
+    """``b + t``."""
+
+    def __init__(self, layer: WeightedLayer) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(layer.weight.new_zeros(filters(layer)))
+
+    def forward(self, bias: Tensor) -> Tensor:
+        """Bias of the same shape."""
+        return bias + self.shift
+
+
+class FilterFactors(nn.Module):
+    """One scale and, where wanted, one shift per output channel, acting on what the layer returns."""
+
+    shift: Tensor | None
+
+    def __init__(self, layer: WeightedLayer, *, with_shift: bool) -> None:
+        super().__init__()
+        self.scale_minus_one = nn.Parameter(layer.weight.new_zeros(filters(layer)))
+        self.register_parameter("shift", nn.Parameter(layer.weight.new_zeros(filters(layer))) if with_shift else None)
+
+    def on_output(self, layer: WeightedLayer, output: Tensor) -> Tensor:
+        """``s (y − b) + b + t`` written so that s = 1, t = 0 returns y to the last bit."""
+        result = output * per_filter_on_output(layer, 1 + self.scale_minus_one)
+        offset = self.shift
+        if layer.bias is not None:
+            unscaled = -layer.bias * self.scale_minus_one
+            offset = unscaled if offset is None else offset + unscaled
+        if offset is not None:
+            result = result + per_filter_on_output(layer, offset)
+        return result.to(output.dtype)  # under autocast the layers that follow go on in half precision
+
+    def merge_into(self, layer: WeightedLayer) -> None:
+        """Multiply and add the factors into the layer's own weight and bias."""
+        layer.weight.data.mul_(per_filter_on_weight(layer, 1 + self.scale_minus_one.data))
+        if self.shift is not None and layer.bias is not None:
+            layer.bias.data.add_(self.shift.data)
+
+
+def scale_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    """Forward hook of a layer that has filter factors."""
+    factors = layer.filter_factors
+    assert isinstance(factors, FilterFactors)
+    return factors.on_output(layer, output)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Name to weights: model cards, checksums, safe loading."""

@@ -1,0 +1,124 @@
+"""Model cards: what a base was trained on, and what that means for a given measurement. No torch here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.physics.masks import MaskKind, SamplingMask
+
+DEFAULT_MODEL = "multiscale-t1"
+_FOLDER = resources.files("napari_mritransfer") / "resources" / "models"
+
+
+class UnknownModel(BadInput):
+    """No model of that name, or its files do not belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything to know before trusting a pretrained network.
+
+    Attributes
+    ----------
+    name, title
+        What users type; what they read.
+    architecture, settings
+        Class in `networks` and its arguments.
+    sha256
+        Of the weights file.
+    parameters
+        Trainable parameters under each strategy, by name.
+    mask_kinds, rates, acs, lines
+        Sampling trained on: kinds; smallest and largest rate, ACS fraction, number of phase-encode lines.
+    rows
+        Smallest and largest number of readout positions of the images trained on.
+    training
+        Data, licence, split, seed, steps, script: the sentences of the card.
+    metrics
+        Measured quality, each with its convention.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    settings: Mapping[str, object]
+    sha256: str
+    parameters: Mapping[str, int]
+    mask_kinds: tuple[str, ...]
+    rates: tuple[float, float]
+    acs: tuple[float, float]
+    lines: tuple[int, int]
+    rows: tuple[int, int]
+    training: Mapping[str, object]
+    metrics: Mapping[str, object]
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file beside the card."""
+        return Path(str(_FOLDER / f"{self.name}.safetensors"))
+
+    def outside_of_training(self, mask: SamplingMask, rows: int | None = None) -> list[str]:
+        """Sentences on how a measurement differs from what the model was trained on; empty if it does not.
+
+        Parameters
+        ----------
+        mask
+            Its sampled lines.
+        rows
+            Its number of readout positions; not judged if omitted.
+        """
+        pattern, n_lines = mask.pattern, len(mask.lines)
+        warnings = []
+        if str(pattern.kind) not in self.mask_kinds:
+            warnings.append(f"{self.name} was not trained on {pattern.kind} masks.")
+        if not self.rates[0] - 0.005 <= mask.achieved_rate <= self.rates[1] + 0.005:
+            warnings.append(
+                f"{self.name} was trained at {self.rates[0]:.0%} to {self.rates[1]:.0%} of the lines, "
+                f"not at {mask.achieved_rate:.1%}."
+            )
+        if pattern.kind != MaskKind.CENTRE and not self.acs[0] - 0.005 <= pattern.acs <= self.acs[1] + 0.005:
+            warnings.append(
+                f"{self.name} was trained with {self.acs[0]:.0%} to {self.acs[1]:.0%} of the lines in the ACS, "
+                f"not with {pattern.acs:.1%}."
+            )
+        if not self.lines[0] <= n_lines <= self.lines[1]:
+            warnings.append(
+                f"{self.name} was trained on {self.lines[0]} to {self.lines[1]} phase-encode lines, not on {n_lines}."
+            )
+        if rows is not None and not self.rows[0] <= rows <= self.rows[1]:
+            warnings.append(
+                f"{self.name} was trained on {self.rows[0]} to {self.rows[1]} readout positions, not on {rows}."
+            )
+        return warnings
+
+
+def model_cards() -> list[ModelCard]:
+    """The cards of all shipped models, by name."""
+    if not _FOLDER.is_dir():
+        return []
+    files = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".json"))
+    return [_read(Path(str(_FOLDER / name))) for name in files]
+
+
+def model_card(name: str) -> ModelCard:
+    """The card of one model.
+
+    Raises
+    ------
+    UnknownModel
+        If there is none of that name.
+    """
+    cards = {card.name: card for card in model_cards()}
+    if name not in cards:
+        raise UnknownModel(f"There is no model called '{name}'; choose one of: {', '.join(cards)}.")
+    return cards[name]
+
+
+def _read(path: Path) -> ModelCard:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for field in ("mask_kinds", "rates", "acs", "lines", "rows"):
+        record[field] = tuple(record[field])
+    return ModelCard(name=path.stem, **record)

@@ -1,0 +1,152 @@
+"""Loading weights from files that may come from strangers: safetensors only, sizes checked, checksums verified."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.networks.dccnn import DCCNN
+from napari_mritransfer.networks.multiscale import MultiscaleCascade
+from napari_mritransfer.zoo.card import ModelCard
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"dccnn": DCCNN, "multiscale": MultiscaleCascade}
+_LARGEST_BYTES = 4 * 2**30
+_LARGEST_SETTING = 512  # channels, cascades, …: no network here comes near, and a stranger's file may say 10⁹
+
+
+class UnreadableWeights(BadInput):
+    """A weights file that is missing, damaged, tampered with or of another network."""
+
+
+def build(architecture: str, settings: dict[str, object]) -> nn.Module:
+    """A network with fresh weights.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the architecture is unknown or does not take these settings.
+    """
+    if architecture not in ARCHITECTURES:
+        raise UnreadableWeights(
+            f"The network architecture '{architecture}' is not known here; update napari-mritransfer or choose one of: "
+            f"{', '.join(ARCHITECTURES)}."
+        )
+    numbers = [n for value in settings.values() for n in (value if isinstance(value, list | tuple) else [value])]
+    if len(numbers) > _LARGEST_SETTING or any(isinstance(n, int | float) and n > _LARGEST_SETTING for n in numbers):
+        raise UnreadableWeights(f"The settings of this {architecture} network are too large; check where it came from.")
+    try:
+        network = ARCHITECTURES[architecture](**settings)
+    except (TypeError, ValueError) as error:
+        raise UnreadableWeights(f"The settings of this {architecture} network do not make sense ({error}).") from error
+    # complex images arrive channels-last, and convolutions run twice as fast when the weights do too
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def load_base(card: ModelCard) -> nn.Module:
+    """A shipped network with its pretrained weights, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the file is missing, or is not the one the card was written for.
+    """
+    path = card.weights
+    if not path.is_file():
+        raise UnreadableWeights(f"The weights of {card.name} are missing here; reinstall the package.")
+    found = sha256_of(path)
+    if found != card.sha256:
+        raise UnreadableWeights(
+            f"The weights of {card.name} have SHA-256 {found[:12]}… instead of {card.sha256[:12]}…: "
+            "the file was damaged or changed, so reinstall the package."
+        )
+    network = build(card.architecture, dict(card.settings))
+    load_strictly(network, read_safetensors(path)[0], path)
+    return network.eval()
+
+
+def load_file(path: Path) -> tuple[nn.Module, dict[str, str]]:
+    """A network from a self-describing safetensors file, with the file's metadata.
+
+    The metadata names the ``architecture`` and, as JSON, its ``settings``.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the file cannot be read, or does not say which network it belongs to.
+    """
+    state, metadata = read_safetensors(path)
+    if "architecture" not in metadata:
+        raise UnreadableWeights(
+            f"{path.name} does not say which network its weights belong to; give it 'architecture' and 'settings' "
+            "metadata, as `mritransfer finetune` writes them."
+        )
+    try:
+        settings = json.loads(metadata.get("settings", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableWeights(f"The settings stored in {path.name} are not JSON; save the file again.") from error
+    if not isinstance(settings, dict):
+        raise UnreadableWeights(f"The settings stored in {path.name} are not a JSON object; save the file again.")
+    with torch.device("meta"):  # takes no memory before names and shapes are known to match
+        network = build(metadata["architecture"], settings)
+    load_strictly(network, state, path)
+    return network.eval(), metadata
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a file, on the CPU, and its metadata; nothing in it is ever executed.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the file is missing, too large, or not a whole safetensors file.
+    """
+    if not path.is_file():
+        raise UnreadableWeights(f"There is no weights file at {path}; check the path.")
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise UnreadableWeights(f"{path.name} is larger than 4 GiB, which no network here needs; choose another file.")
+    try:
+        with safe_open(path, framework="pt") as file:  # checks header and sizes before a tensor is allocated
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UnreadableWeights(
+            f"{path.name} is not a whole safetensors file ({error}); copy it again or export the weights anew."
+        ) from error
+
+
+def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load a state dict, all names, shapes and kinds of number matching; a network on the meta device gets memory.
+
+    Raises
+    ------
+    UnreadableWeights
+        If they do not match, or a weight is not finite.
+    """
+    own = network.state_dict()
+    wrong = sorted(own.keys() ^ state.keys()) or [
+        name
+        for name, tensor in own.items()
+        if tensor.shape != state[name].shape or tensor.is_floating_point() != state[name].is_floating_point()
+    ]
+    if wrong:
+        raise UnreadableWeights(
+            f"{path.name} holds weights of another network: {len(wrong)} names or shapes differ, first '{wrong[0]}'; "
+            "choose the file that belongs to this architecture."
+        )
+    if any(tensor.is_meta for tensor in own.values()):
+        network.to_empty(device="cpu")
+    network.load_state_dict(state, strict=True)
+    damaged = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
+    if damaged:
+        raise UnreadableWeights(
+            f"{path.name} holds weights that are not finite numbers, first in '{damaged[0]}'; choose another file."
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
