@@ -13,6 +13,11 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from napari_mritransfer.recon.precision import Precision, use_bfloat16
 from napari_mritransfer.training.config import BadConfig
 
+# The groups of earlier jobs. Whoever lets go of a group last waits for its threads to end; DDP's reducer would do so
+# holding the interpreter's lock, which such a thread needs to end, when its last message broke off (torch 2.13): both
+# wait for ever. A group and its two idle threads are a small price.
+_RETIRED: list[object] = []
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -56,6 +61,7 @@ def fabric_for(device: torch.device, place: Place, precision: Precision) -> Iter
         yield fabric
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
+            _RETIRED.append(torch.distributed.group.WORLD)
             torch.distributed.destroy_process_group()  # the worker's next job opens its own
 
 

@@ -77,7 +77,7 @@ def replicas_for(config: FinetuneConfig, run: Path) -> Iterator[Replicas]:
         yield Replicas(1, 0, [])
         return
     port = _free_port()
-    environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", _threads_each(devices))}
+    environment = os.environ | {"OMP_NUM_THREADS": _threads_each(devices)}
     helpers = []
     try:
         for rank in range(1, devices):
@@ -108,7 +108,9 @@ def _free_port() -> int:
 
 
 def _threads_each(devices: int) -> str:
-    return str(max(1, (os.cpu_count() or 1) // devices))
+    fair = max(1, (os.cpu_count() or 1) // devices)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return str(min(fair, int(wanted)) if wanted.isdecimal() and int(wanted) else fair)
 
 
 def main() -> None:
