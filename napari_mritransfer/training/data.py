@@ -172,6 +172,7 @@ def _training_slices(scan: _TargetScan, slices: list[int], config: FinetuneConfi
     scan.measure(slices, config.pattern, config, 0)  # says now, in one sentence, if the pattern does not fit
     if config.loss is Loss.L1_SSIM and min(full.kspace.shape[-2:]) < SSIM_WINDOW:
         raise BadConfig(f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} voxels; choose the loss 'l1' or 'mse'.")
+    assert full.reference is not None
     return TrainingSlices(
         phase_encode_last(inverse_fourier(full.kspace)[0], scan.phase_encode).contiguous(),
         phase_encode_last(full.reference[0], scan.phase_encode).contiguous(),

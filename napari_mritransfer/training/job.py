@@ -18,6 +18,7 @@ from napari_mritransfer.training.events import Checkpointed, Done, EpochDone, Ev
 from napari_mritransfer.training.fabric import Place, fabric_for
 from napari_mritransfer.training.losses import loss_value
 from napari_mritransfer.training.optimiser import make_optimiser, set_learning_rate
+from napari_mritransfer.training.preview import save_preview
 from napari_mritransfer.training.result import Result
 from napari_mritransfer.training.rundir import BEST, LAST, STATE, RunDirectory
 from napari_mritransfer.training.score import validation_psnr
@@ -186,6 +187,8 @@ class Job:
             if not torch.view_as_real(image).isfinite().all():
                 return math.nan
             scores.append(validation_psnr(measurement, image))
+            if len(scores) == 1:
+                save_preview(self.directory.folder, measurement, image)
         return float(np.mean(scores))
 
     def _patience_is_over(self) -> bool:

@@ -16,5 +16,6 @@ def validation_psnr(measurement: Measurement, image: Tensor) -> float:
     image
         ``(frame, slice, y, x)`` complex, on the measurement's matrix.
     """
+    assert measurement.reference is not None
     reference = measurement.reference.abs().flatten(0, 1).numpy()
     return evaluate(reference, image.abs().flatten(0, 1).numpy()).foreground.psnr.mean

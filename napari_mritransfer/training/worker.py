@@ -5,12 +5,16 @@ Commands::
     {"command": "finetune", "id": "7", "config": {…}, "run": "runs/a", "resume": false}
     {"command": "stop"}
 
-``stop`` ends the running job and drops those that wait behind it; with an ``"id"``, that job only. A job that is
-ordered later knows nothing of it.
+and the names of the tasks that `serve` was given, with the fields that the task wants. Jobs wait for each other, tasks
+wait for each other, and neither waits for the other kind.
+
+``stop`` ends what runs and drops what waits; with an ``"id"``, that order only. What is ordered later knows nothing of
+it.
 
 Answers carry the command's ``id`` and an ``"event"``: first ``Ready`` once, when the process can take commands, then
-the events of `training.events`, ending with one terminal event per job; ``Refused`` for a line that is no command.
-End of input stops the running job, keeps what it learned, and ends the process.
+the events of `training.events`, ending with one terminal event per order. A task ends with ``Result`` instead of
+``Done`` and tells ``Progress`` on the way; ``Refused`` for a line that is no command. End of input stops what runs,
+keeps what was learned, and ends the process.
 """
 
 import contextlib
@@ -21,20 +25,29 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.events import TERMINAL, Event, Failed, Stopped, as_record
 
+Task = Callable[[Mapping[str, Any], Callable[[dict[str, Any]], None], Callable[[], bool]], dict[str, Any]]
+"""``task(command, tell, should_stop)``: a short piece of work and the fields of its ``Result``."""
 
-def serve(commands: Iterable[str] | None = None, answers: TextIO | None = None) -> None:
+
+def serve(
+    commands: Iterable[str] | None = None, answers: TextIO | None = None, tasks: Mapping[str, Task] | None = None
+) -> None:
     """Work until the commands end.
 
     Parameters
     ----------
+    tasks
+        What else than fine-tuning can be ordered, by the command's name. They raise `BadInput` for what a user can
+        mend and `ReconstructionStopped` when they were stopped.
     commands
         Lines to read; standard input if omitted.
     answers
@@ -43,22 +56,24 @@ def serve(commands: Iterable[str] | None = None, answers: TextIO | None = None) 
     mouth = _Mouth(answers or _claim_standard_output())
     # imported before Ready, so that a job starts at once
     importlib.import_module("napari_mritransfer.training.loop")
-    orders = _Orders(mouth)
+    orders = _Orders(mouth, tasks or {})
     lines = _standard_input() if commands is None else commands
     mouth.tell({"event": "Ready", "pid": os.getpid()})
     threading.Thread(target=orders.listen, args=(lines,), daemon=True, name="commands").start()
-    while (job := orders.waiting.get()) is not None:
-        _work(job, mouth)
-        orders.done(job)
+    beside = threading.Thread(target=_work_off, args=(orders.tasks, orders, mouth), daemon=True, name="tasks")
+    beside.start()
+    _work_off(orders.jobs, orders, mouth)
+    beside.join()
     if answers is None:
         mouth.close()
 
 
 @dataclass(eq=False, slots=True)
 class _Order:
-    """One ``finetune`` command with its own stop, so that no job inherits another's."""
+    """One command with its own stop, so that nothing inherits another's; `task` is None for a job."""
 
     command: dict[str, Any]
+    task: Task | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -90,8 +105,10 @@ class _Mouth:
 class _Orders:
     """What was ordered and is not done."""
 
-    def __init__(self, mouth: _Mouth) -> None:
-        self.waiting: queue.Queue[_Order | None] = queue.Queue()
+    def __init__(self, mouth: _Mouth, known: Mapping[str, Task]) -> None:
+        self.jobs: queue.Queue[_Order | None] = queue.Queue()
+        self.tasks: queue.Queue[_Order | None] = queue.Queue()
+        self._known = known
         self._open: list[_Order] = []
         self._lock = threading.Lock()
         self._mouth = mouth
@@ -104,7 +121,8 @@ class _Orders:
                     self._take(line)
         finally:
             self._stop(None)
-            self.waiting.put(None)
+            self.jobs.put(None)
+            self.tasks.put(None)
 
     def done(self, order: _Order) -> None:
         with self._lock:
@@ -114,16 +132,18 @@ class _Orders:
         try:
             command = json.loads(line)
             kind = command["command"]
+            if not isinstance(kind, str):
+                raise TypeError(kind)
         except (ValueError, KeyError, TypeError, RecursionError):
             self._mouth.tell({"event": "Refused", "reason": "That line is not a JSON object with a 'command'."})
             return
         if kind == "stop":
             self._stop(command.get("id"))
-        elif kind == "finetune":
-            order = _Order(command)
+        elif kind == "finetune" or kind in self._known:
+            order = _Order(command, self._known.get(kind))
             with self._lock:
                 self._open.append(order)
-            self.waiting.put(order)
+            (self.tasks if order.task else self.jobs).put(order)
         else:
             self._mouth.tell({"event": "Refused", "id": command.get("id"), "reason": f"There is no command '{kind}'."})
 
@@ -134,7 +154,17 @@ class _Orders:
                     order.stop.set()
 
 
-def _work(order: _Order, mouth: _Mouth) -> None:
+def _work_off(lane: "queue.Queue[_Order | None]", orders: _Orders, mouth: _Mouth) -> None:
+    """One order after the other; the process outlives whatever they do."""
+    while (order := lane.get()) is not None:
+        try:
+            (_do_job if order.task is None else _do_task)(order, mouth)
+        finally:
+            orders.done(order)
+            _give_memory_back()
+
+
+def _do_job(order: _Order, mouth: _Mouth) -> None:
     from napari_mritransfer.training.loop import JobFailed, finetune
 
     identity = order.command.get("id")
@@ -161,11 +191,39 @@ def _work(order: _Order, mouth: _Mouth) -> None:
         pass  # it has told so itself
     except BadConfig as error:
         on_event(Failed(str(error), 0))
-    except Exception as error:  # the process outlives whatever a job does
+    except Exception as error:
         if not told_end:
             on_event(Failed(f"The job broke ({type(error).__name__}: {error}); start it again.", 0))
-    finally:
-        _give_memory_back()
+
+
+def _do_task(order: _Order, mouth: _Mouth) -> None:
+    from napari_mritransfer.recon.network import ReconstructionStopped
+    from napari_mritransfer.training.device import out_of_memory
+
+    assert order.task is not None
+    identity = order.command.get("id")
+
+    def tell(record: dict[str, Any]) -> None:
+        mouth.tell({"id": identity, **record})
+
+    def should_stop() -> bool:
+        return order.stop.is_set() or mouth.is_deaf
+
+    try:
+        if should_stop():
+            raise ReconstructionStopped
+        tell({"event": "Result", **order.task(order.command, tell, should_stop)})
+    except ReconstructionStopped:
+        tell(as_record(Stopped(0, 0, None)))
+    except BadInput as error:
+        tell(as_record(Failed(str(error), 0)))
+    except Exception as error:
+        reason = f"That broke ({type(error).__name__}: {error}); try again with other settings."
+        if out_of_memory(error):
+            reason = "Memory ran out; close other programs, or choose another device or fewer slices."
+        elif isinstance(error, OSError):
+            reason = f"{error.strerror or error}: {error.filename or 'a file'}; check permissions and free space."
+        tell(as_record(Failed(reason, 0)))
 
 
 def _give_memory_back() -> None:

@@ -1,0 +1,87 @@
+"""An order to the worker process, seen from the GUI thread: progress comes as signals, and exactly one end."""
+
+from collections.abc import Generator
+from typing import Any
+
+from napari.qt.threading import thread_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_mritransfer.training.client import Answer, Order, WorkerEnded, is_terminal
+from napari_mritransfer.training.events import Failed
+
+CRASHED = "The worker process ended unexpectedly (killed, or out of memory); start again, and a new one takes over."
+_POLL_S = 0.1
+
+
+class Request(QObject):
+    """One order on its way. All signals are emitted in the GUI thread.
+
+    Signals
+    -------
+    told
+        Every answer before the last: a `Progress` or an event of a job.
+    ended
+        The last one: `Result`, `Done`, `Stopped` or `Failed`.
+    """
+
+    told = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, order: Order, title: str) -> None:
+        super().__init__()
+        self.order = order
+        self.has_ended = False
+        self.has_crashed = False
+        self._drain: Any = thread_worker(_answers, progress={"desc": title, "total": 0})(order)
+        self._drain.yielded.connect(self._on_answer_yielded)
+        self._drain.errored.connect(self._on_drain_errored)
+        self._drain.aborted.connect(self._on_drain_aborted)
+        self._drain.start()
+
+    def stop(self) -> None:
+        """Ask the worker to stop this; `ended` still comes."""
+        self.order.stop()
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Move the bar in napari's activity area. GUI thread."""
+        bar = getattr(self._drain, "pbar", None)
+        if bar is not None and total > 0 and not self.has_ended:
+            bar.total = total
+            bar.update(min(done, total) - bar.n)
+
+    def _on_answer_yielded(self, answer: Answer | WorkerEnded | None) -> None:
+        """GUI thread."""
+        if answer is None or self.has_ended:
+            return
+        if isinstance(answer, WorkerEnded):
+            self.has_crashed = True
+            self._end(Failed(CRASHED, 0))
+        elif is_terminal(answer):
+            self._end(answer)
+        else:
+            self.told.emit(answer)
+
+    def _on_drain_errored(self, error: Exception) -> None:
+        """GUI thread."""
+        self._end(Failed(f"The viewer lost touch with the worker ({error}); start again.", 0))
+
+    def _on_drain_aborted(self) -> None:
+        """GUI thread; the viewer is closing, and napari ends its threads."""
+        self.order.stop()
+
+    def _end(self, answer: Answer) -> None:
+        if not self.has_ended:
+            self.has_ended = True
+            self.ended.emit(answer)
+
+
+def _answers(order: Order) -> Generator[Answer | WorkerEnded | None, Any, None]:
+    """Runs in a thread of napari's. Yields None while nothing comes: a yield is where napari can end the thread."""
+    try:
+        while not order.has_ended:
+            try:
+                yield order.next(_POLL_S)
+            except WorkerEnded as ended:
+                yield ended
+    finally:
+        order.stop()

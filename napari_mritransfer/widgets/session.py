@@ -1,0 +1,168 @@
+"""What all docks of one viewer share: the worker, the measurements, the jobs and the board. Docks come and go."""
+
+import hashlib
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_mritransfer.io import Scan, save
+from napari_mritransfer.study.sampling import Sampling
+from napari_mritransfer.training.client import WorkerClient
+from napari_mritransfer.widgets.layers import KEY, identity, layer_scan
+from napari_mritransfer.widgets.requests import Request
+from napari_mritransfer.widgets.settings import preferences
+from napari_mritransfer.widgets.tuning import Tuning
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undersampled:
+    """A measurement that the user made in this viewer.
+
+    Attributes
+    ----------
+    name
+        What people read: the scan's name and the rate.
+    scan
+        File of the scan it was made from.
+    sampling
+        How; together with `scan` it makes the same measurement again, to the bit.
+    layer, source_layer
+        Identities of the zero-filled layer and of the layer it was made from; either may be gone.
+    description
+        The rates in words.
+    warnings
+        Sentences to read before trusting it.
+    has_reference
+        Whether the fully sampled image is known.
+    """
+
+    name: str
+    scan: Path
+    sampling: Sampling
+    layer: str
+    source_layer: str
+    description: str
+    warnings: tuple[str, ...]
+    has_reference: bool
+
+
+class Session(QObject):
+    """Run and board state of one viewer; get it with `session_of`. GUI thread only.
+
+    Signals
+    -------
+    measurements_changed
+        `measurements` has a new member.
+    """
+
+    measurements_changed = Signal()
+
+    def __init__(self, viewer: "napari.Viewer") -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self.client = WorkerClient()
+        self.measurements: list[Undersampled] = []
+        self.tuning = Tuning(self.request)
+        self.board: Any = None
+        self._requests: set[Request] = set()
+        self._windows: set[int] = set()
+        # for viewers that are dropped without their window being closed
+        self._at_the_end = weakref.finalize(viewer, self.client.close)
+        application = QApplication.instance()
+        assert application is not None
+        application.aboutToQuit.connect(self.close)
+
+    @property
+    def viewer(self) -> "napari.Viewer":
+        """The viewer this belongs to.
+
+        Raises
+        ------
+        RuntimeError
+            If it is gone.
+        """
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("The viewer was closed.")
+        return viewer
+
+    def dock_opened(self, dock: QWidget) -> None:
+        """Tell the session that a dock is on screen: the worker warms up, and the window's end is its end."""
+        window = dock.window()
+        if window is not None and window is not dock and id(window) not in self._windows:
+            self._windows.add(id(window))
+            window.destroyed.connect(self.close)
+        self.client.start()
+
+    def request(self, command: Mapping[str, Any], title: str) -> Request:
+        """Order something from the worker; `title` stands in napari's activity area."""
+        request = Request(self.client.order(command), title)
+        self._requests.add(request)
+        request.ended.connect(lambda _answer: self._requests.discard(request))
+        return request
+
+    def add_measurement(self, measurement: Undersampled) -> None:
+        """Keep a measurement for the other docks."""
+        self.measurements.append(measurement)
+        self.measurements_changed.emit()
+
+    def folder(self, name: str) -> Path:
+        """A folder for this plugin's files inside the run folder of the preferences, created if need be."""
+        folder = preferences().run_folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def path_of(self, layer: "Layer") -> Path:
+        """The file of a layer for the worker to read: its own, or one written beside the runs.
+
+        Raises
+        ------
+        BadInput
+            If the layer is no scan.
+        OSError
+            If it has no file and none can be written.
+        """
+        scan = layer_scan(layer)
+        if identity(layer) is not None and scan.path is not None and scan.path.is_file() and _is_untouched(layer):
+            return scan.path
+        return _written(scan, self.folder("inputs"))
+
+    def close(self) -> None:
+        """End the worker and whatever it does; called when the window closes, harmless when repeated."""
+        self._at_the_end()
+
+
+def session_of(viewer: "napari.Viewer") -> Session:
+    """The session of a viewer, made on first use."""
+    if viewer not in _SESSIONS:
+        _SESSIONS[viewer] = Session(viewer)
+    return _SESSIONS[viewer]
+
+
+_SESSIONS: "weakref.WeakKeyDictionary[napari.Viewer, Session]" = weakref.WeakKeyDictionary()
+
+
+def _is_untouched(layer: "Layer") -> bool:
+    """Whether a layer still shows the voxels that its reader made, rather than something painted or computed."""
+    own = layer.metadata[KEY]
+    return own.get("kind") == "scan" and bool(np.shares_memory(layer.data, own["scan"].image))
+
+
+def _written(scan: Scan, folder: Path) -> Path:
+    """Named by content, so that the same layer has the same file in every run."""
+    digest = hashlib.sha256(scan.image.tobytes() + scan.affine.tobytes()).hexdigest()[:12]
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in scan.name)[:60] or "layer"
+    path = folder / f"{name}-{digest}.nii.gz"
+    if not path.exists():
+        save(scan, path)
+    return path
