@@ -170,9 +170,10 @@ def demo(
 
 def worker() -> None:
     """Serve jobs over JSON lines on standard input and output (for programs, not for people)."""
+    from napari_mritransfer.study.tasks import TASKS
     from napari_mritransfer.training.worker import serve
 
-    serve()
+    serve(tasks=TASKS)
 
 
 def _show(result: "Result") -> None:

@@ -87,8 +87,9 @@ def compare(
 
     def found() -> Answer:
         from napari_mritransfer.evaluation.table import rich_table
+        from napari_mritransfer.study.board import write_comparison
         from napari_mritransfer.study.comparison import compare as run
-        from napari_mritransfer.study.comparison import records, seeds_apart, write_comparison
+        from napari_mritransfer.study.comparison import records, seeds_apart
         from napari_mritransfer.study.methods import resolve_methods
         from napari_mritransfer.study.sampling import Sampling
 

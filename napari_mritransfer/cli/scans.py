@@ -152,7 +152,7 @@ def _measured(measurement: "Measurement", to: Path, warnings: Sequence[str] = ()
         notes.append(assumed_axis(measurement.phase_encode))
     record = {
         "out": str(to),
-        "nominal_rate": mask.pattern.rate,
+        "nominal_rate": mask.nominal_rate,
         "achieved_rate": mask.achieved_rate,
         "effective_rate": measurement.effective_rate,
         "lines": len(mask.lines),

@@ -1,8 +1,9 @@
 """The comparison figure: reference and reconstructions in one window, their errors at one magnification."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,20 +43,21 @@ _ROUND_NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things are, in pixels from the upper left corner."""
+    """Where things are, in pixels from the upper left corner; `below` is the height of what stands below the images."""
 
     columns: int
     panel_width: int
     panel_height: int
     names_top: int
     images_top: int
+    below: int
 
     @property
     def column_width(self) -> int:
         return max(self.panel_width, _NARROWEST)
 
     @property
-    def errors_top(self) -> int:
+    def below_top(self) -> int:
         return self.images_top + self.panel_height + _GAP
 
     @property
@@ -64,19 +66,20 @@ class _Layout:
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.bars_left + _BAR + _BAR_NUMBERS + _MARGIN, self.errors_top + self.panel_height + _MARGIN
+        return self.bars_left + _BAR + _BAR_NUMBERS + _MARGIN, self.below_top + self.below + _MARGIN
 
     def left(self, column: int) -> int:
         return _MARGIN + column * (self.column_width + _GAP)
 
 
 def comparison_figure(
-    reference: NDArray[np.generic],
+    reference: NDArray[np.generic] | None,
     reconstructions: Mapping[str, NDArray[np.generic]],
     captions: Mapping[str, str],
     path: Path,
     *,
     slice_index: int | None = None,
+    white: float | None = None,
     error_magnification: float | None = None,
     title: str = "",
     spacing: tuple[float, float] = (1.0, 1.0),
@@ -84,13 +87,13 @@ def comparison_figure(
 ) -> None:
     """Write a PNG: above, the reference and each method; below, each method's absolute error.
 
-    All images share one window, 0 to the 99.9th percentile of the reference slice, and all errors one magnification:
-    pictures that were brightened one by one cannot be compared.
+    All images share one window and all errors one magnification: pictures that were brightened one by one cannot be
+    compared. Without a reference there is one row, the methods.
 
     Parameters
     ----------
     reference
-        ``(slice, y, x)`` magnitude, any unit.
+        ``(slice, y, x)`` magnitude, any unit; None where nobody knows it.
     reconstructions
         Method name to ``(slice, y, x)`` magnitude in the same unit, shown in order.
     captions
@@ -99,6 +102,9 @@ def comparison_figure(
         Ends in .png; appears complete or not at all.
     slice_index
         From 0; the middle slice of the foreground if None.
+    white
+        Upper end of the window that starts at 0; the 99.9th percentile of the reference slice if None (of the first
+        method's, without reference).
     error_magnification
         Errors are multiplied by it; if None, the largest round number at which all but 1 % of the shown error
         voxels, all methods together, stay within the window.
@@ -113,58 +119,78 @@ def comparison_figure(
     ------
     ValueError
         If there is no method, shapes differ, an image is complex or not finite, the reference is zero everywhere, the
-        slice does not exist, or the magnification or the spacing is not above 0.
+        slice does not exist, or the window's end, the magnification or the spacing is not above 0.
     """
     truth, images = _checked(reference, reconstructions)
     index = _middle_slice(truth) if slice_index is None else slice_index
     if not 0 <= index < len(truth):
-        raise ValueError(f"There is no slice {index}; the reference has slices 0 to {len(truth) - 1}.")
-    shown = {name: image[index].astype(np.float64) for name, image in images.items()}
+        raise ValueError(f"There is no slice {index}; the images have slices 0 to {len(truth) - 1}.")
     exact = truth[index].astype(np.float64)
-    white = _white_level(exact, truth)
-    errors = {name: np.abs(image - exact) for name, image in shown.items()}
-    magnification = _magnification(errors, white) if error_magnification is None else error_magnification
-    if not magnification > 0:
-        raise ValueError(f"The errors cannot be shown at {magnification:g} times their size; give a number above 0.")
+    shown = {name: image[index].astype(np.float64) for name, image in images.items()}
+    window = _white_level(exact, truth) if white is None else white
+    if not 0 < window < math.inf:
+        raise ValueError(f"The images cannot be shown in a window from 0 to {window:g}; give a number above 0.")
+    lines = [f"Slice {index} (of 0 to {len(truth) - 1})", f"Images, one window: 0 to {window:.4g}"]
+    pictures = shown if reference is None else {"reference": exact, **shown}
+    errors = {} if reference is None else {name: np.abs(image - exact) for name, image in shown.items()}
+    if errors:
+        magnification = _magnification(errors, window) if error_magnification is None else error_magnification
+        if not 0 < magnification < math.inf:
+            raise ValueError(f"Errors cannot be shown at {magnification:g} times their size; give a number above 0.")
+        lines.append(f"|Error| × {magnification:g} for all: window 0 to {window / magnification:.4g}")
 
-    headings = {name: captions.get(name, "") for name in ("reference", *shown)}
+    headings = {name: captions.get(name, "") for name in pictures}
     layout = _layout(exact.shape, spacing, headings, has_title=bool(title))
-    figure = dark_figure(*layout.size)
-    if title:
-        add_text(figure, _MARGIN, _MARGIN, _shortened(title, layout.size[0]), fontsize=points(17), weight="bold")
-    for column, (name, caption) in enumerate(headings.items()):
-        _heading(figure, layout, column, name, caption)
-        image = exact if name == "reference" else shown[name]
-        picture = _panel(figure, layout, column, layout.images_top, image, white, "gray")
-        if name == "reference":
-            _bar(figure, picture, layout, layout.images_top)
-            continue
-        picture = _panel(figure, layout, column, layout.errors_top, errors[name], white / magnification, "inferno")
-    _bar(figure, picture, layout, layout.errors_top)
-    quiet = (
-        f"Slice {index} (of 0 to {len(truth) - 1})\n"
-        f"Images, one window: 0 to {white:.4g}\n"
-        f"|Error| × {magnification:g} for all: window 0 to {white / magnification:.4g}"
-    )
-    lines = "\n".join(_wrapped(text, layout.column_width) for text in (quiet, *note.splitlines()))
-    add_text(figure, _MARGIN, layout.errors_top, lines, color=QUIET)
+    # Beside the errors there is room below the reference; without them the note takes the whole width.
+    width = layout.column_width if errors else layout.size[0] - 2 * _MARGIN
+    text = "\n".join(_wrapped(one, width) for one in (*lines, *note.splitlines()))
+    if not errors:
+        layout = replace(layout, below=(text.count("\n") + 1) * LINE_HEIGHT)
+    figure = _images_row(layout, headings, pictures, window, title)
+    for column, error in enumerate(errors.values(), start=1):
+        picture = _panel(figure, layout, column, layout.below_top, error, window / magnification, "inferno")
+    if errors:
+        _bar(figure, picture, layout, layout.below_top)
+    add_text(figure, _MARGIN, layout.below_top, text, color=QUIET)
     save_png(figure, path)
 
 
+def _images_row(
+    layout: _Layout,
+    headings: Mapping[str, str],
+    images: Mapping[str, NDArray[np.float64]],
+    white: float,
+    title: str,
+) -> "Figure":
+    """A figure with its title, a heading above each image, and the bar of their one window."""
+    figure = dark_figure(*layout.size)
+    if title:
+        add_text(figure, _MARGIN, _MARGIN, _shortened(title, layout.size[0]), fontsize=points(17), weight="bold")
+    for column, (name, image) in enumerate(images.items()):
+        _heading(figure, layout, column, name, headings[name])
+        picture = _panel(figure, layout, column, layout.images_top, image, white, "gray")
+    _bar(figure, picture, layout, layout.images_top)
+    return figure
+
+
 def _checked(
-    reference: NDArray[np.generic], reconstructions: Mapping[str, NDArray[np.generic]]
+    reference: NDArray[np.generic] | None, reconstructions: Mapping[str, NDArray[np.generic]]
 ) -> tuple[NDArray[np.floating], dict[str, NDArray[np.floating]]]:
-    truth = as_magnitude(reference, "reference")
-    if not truth.max() > 0:
-        raise ValueError("The reference is zero everywhere: there is nothing to show. Choose slices with signal.")
+    """What decides slice and window (the reference, or else the first method), and the methods."""
     if not reconstructions:
         raise ValueError("No reconstruction was given: a comparison needs at least one.")
     images = {name: as_magnitude(image, name) for name, image in reconstructions.items()}
+    first = next(iter(images))
+    truth = images[first] if reference is None else as_magnitude(reference, "reference")
+    if not truth.max() > 0:
+        which = first if reference is None else "The reference"
+        raise ValueError(f"{which} is zero everywhere: there is nothing to show. Choose slices with signal.")
     for name, image in images.items():
         if name == "reference":
             raise ValueError('A reconstruction is called "reference"; give it the name of its method.')
         if image.shape != truth.shape:
-            raise ValueError(f"{name} has shape {image.shape}, the reference {truth.shape}; voxels must correspond.")
+            other = first if reference is None else "the reference"
+            raise ValueError(f"{name} has shape {image.shape}, {other} {truth.shape}; voxels must correspond.")
     return truth, images
 
 
@@ -198,7 +224,8 @@ def _layout(
     column_width = max(panel_width, _NARROWEST)
     lines = max(_heading_text(name, caption, column_width).count("\n") + 1 for name, caption in headings.items())
     names_top = _MARGIN + (32 if has_title else 0)
-    return _Layout(len(headings), panel_width, panel_height, names_top, names_top + lines * LINE_HEIGHT + 8)
+    images_top = names_top + lines * LINE_HEIGHT + 8
+    return _Layout(len(headings), panel_width, panel_height, names_top, images_top, panel_height)
 
 
 def _heading_text(name: str, caption: str, width: int) -> str:

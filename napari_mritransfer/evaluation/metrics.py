@@ -70,11 +70,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class RegionScores:
-    """PSNR in dB, SSIM at most 1, NMSE at least 0 (0 is perfect), all over the same voxels."""
+    """PSNR in dB, SSIM at most 1, NMSE at least 0 (0 is perfect), all over the same voxels.
+
+    `counted` holds the indices of the slices that the values in ``psnr.slices`` and so on belong to.
+    """
 
     psnr: Summary
     ssim: Summary
     nmse: Summary
+    counted: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ def _region_scores(sums: Sequence[_SliceSums]) -> RegionScores:
         psnr=_summary(_psnr(error / voxels, 1.0), [_psnr(one.error / one.voxels, one.peak) for one in counted]),
         ssim=_summary(ssim, [one.ssim for one in counted]),
         nmse=_summary(error / energy, [one.error / one.energy for one in counted]),
+        counted=tuple(index for index, one in enumerate(sums) if one.energy > 0),
     )
 
 

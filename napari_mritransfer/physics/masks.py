@@ -52,14 +52,28 @@ class SamplingMask:
     lines
         ``(n_lines,)`` bool, True where measured; line ``n_lines // 2`` is DC.
     pattern
-        The request.
+        The request; None where the lines were not asked for but found in a scan that was undersampled already.
     note
-        Empty, or one sentence on why the nominal rate is missed by more than one line.
+        Empty, or one sentence that a person has to know about these lines, such as why the nominal rate is missed.
     """
 
     lines: Lines
-    pattern: SamplingPattern
+    pattern: SamplingPattern | None
     note: str = ""
+
+    @property
+    def nominal_rate(self) -> float:
+        """What was asked for; the achieved rate where nobody asked."""
+        return self.achieved_rate if self.pattern is None else self.pattern.rate
+
+    @property
+    def centre_lines(self) -> int:
+        """Measured lines without a gap around DC: the ACS, and whatever happens to touch it; 0 without DC."""
+        gaps = np.flatnonzero(~self.lines)
+        dc = len(self.lines) // 2
+        below, above = gaps[gaps <= dc], gaps[gaps >= dc]
+        end = int(above[0]) if above.size else len(self.lines)
+        return max(0, end - (int(below[-1]) + 1 if below.size else 0))
 
     @property
     def achieved_rate(self) -> float:

@@ -1,4 +1,4 @@
-"""Image to simulated measurement, measurement to zero-filled image."""
+"""Image to simulated measurement, measurement to zero-filled image; `physics.measured` is for real measurements."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class Measurement:
     support
         ``(ky, kx)`` lines that really hold signal.
     reference
-        ``(frame, slice, y, x)`` complex64 on the k-space's own matrix: everything measured, without added noise.
+        ``(frame, slice, y, x)`` complex64 on the k-space's own matrix: everything measured, without added noise; None
+        where the scan was undersampled when it was acquired, so that nobody knows.
     noise_sigma
         Standard deviation of the noise added to each real channel, in units of `reference`: intensities on the
         measured matrix are ``sqrt(voxels of the image / samples measured)`` times those of the image.
@@ -42,7 +43,7 @@ class Measurement:
     phase_encode: PhaseEncode
     matrix: tuple[int, int]
     support: tuple[int, int]
-    reference: Tensor
+    reference: Tensor | None
     noise_sigma: float = 0.0
 
     @property
@@ -59,6 +60,8 @@ class Measurement:
 
     def describe_rate(self) -> str:
         """The rates for a person: nominal, achieved and, where it differs, effective."""
+        if self.mask.pattern is None:
+            return f"as measured, {self.mask.achieved_rate:.1%} of the lines"
         text = f"nominal {self.mask.pattern.rate:.1%}, achieved {self.mask.achieved_rate:.1%}"
         if abs(self.effective_rate - self.mask.achieved_rate) > 1e-9:
             text += f", effective {self.effective_rate:.1%} of the lines that hold signal"

@@ -1,4 +1,4 @@
-"""One fully sampled scan, undersampled once, reconstructed by every method, judged by the same numbers."""
+"""One measurement of one scan, reconstructed by every method and, where there is a reference, judged by it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -9,27 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_mritransfer.evaluation.figure import comparison_figure
 from napari_mritransfer.evaluation.metrics import Evaluation, Peak, evaluate, foreground
 from napari_mritransfer.evaluation.region import FOREGROUND_RULE
-from napari_mritransfer.evaluation.report import write_report
-from napari_mritransfer.evaluation.table import MethodScores, as_records, write_csv, write_json
+from napari_mritransfer.evaluation.table import MethodScores, as_records
 from napari_mritransfer.evaluation.verdict import Verdict, verdict
-from napari_mritransfer.io import Origin, Scan, load, save
-from napari_mritransfer.io.atomic import write_text
-from napari_mritransfer.physics.undersampling import Measurement, assumed_axis, on_image_matrix, zero_filled
-from napari_mritransfer.recon.network import reconstruct
+from napari_mritransfer.io import Scan, load
+from napari_mritransfer.physics.undersampling import Measurement, on_image_matrix, zero_filled
+from napari_mritransfer.recon.network import ReconstructionStopped, reconstruct
 from napari_mritransfer.recon.precision import Precision, autocast_for, use_bfloat16
 from napari_mritransfer.study.methods import ZERO_FILLED, Method
-from napari_mritransfer.study.sampling import Sampling, doubts
+from napari_mritransfer.study.sampling import Sampling, doubts, remarks
 from napari_mritransfer.training.checkpoint import open_model
+from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.device import choose_device
 from napari_mritransfer.training.rundir import RunDirectory, environment
 
-SIMULATED = {
-    Origin.MAGNITUDE: "k-space was simulated from a magnitude image: real raw data are harder for every method.",
-    Origin.COIL_COMBINED: "k-space was simulated from a coil-combined image: real multi-coil raw data are different.",
-}
+NOBODY_KNOWS = "Without a fully sampled reference no method can be judged by a number; compare the pictures with care."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +34,18 @@ class Comparison:
     Attributes
     ----------
     scan
-        The reference as it was loaded.
+        As it was loaded.
+    methods
+        What was compared, in order.
     reference
-        ``(frame, slice, y, x)`` magnitude: the fully sampled, band-limited image on the scan's own matrix.
+        ``(frame, slice, y, x)`` magnitude: the fully sampled, band-limited image on the scan's own matrix; None where
+        the scan was undersampled when it was acquired.
     mask
-        ``(slice, y, x)`` foreground of the reference, frames stacked.
+        ``(slice, y, x)`` foreground of the reference, frames stacked; None without reference.
     images
-        Method name to the magnitude of its first seed, as `reference`.
+        Method name to the ``(frame, slice, y, x)`` magnitude of its first seed.
     scores
-        One row per method, of its first seed; ``details["psnr_by_seed"]`` has the others.
+        One row per method, of its first seed; ``details["psnr_by_seed"]`` has the others. Empty without reference.
     measurement
         What every method started from.
     verdict
@@ -59,8 +57,9 @@ class Comparison:
     """
 
     scan: Scan
-    reference: NDArray[np.float32]
-    mask: NDArray[np.bool_]
+    methods: tuple[Method, ...]
+    reference: NDArray[np.float32] | None
+    mask: NDArray[np.bool_] | None
     images: Mapping[str, NDArray[np.float32]]
     scores: tuple[MethodScores, ...]
     measurement: Measurement
@@ -80,12 +79,12 @@ def compare(
     on_progress: Callable[[str, int, int], None] = lambda method, done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Comparison:
-    """Undersample a reference and reconstruct it with every method.
+    """Measure a scan once and reconstruct it with every method.
 
     Parameters
     ----------
     path
-        Fully sampled scan.
+        Fully sampled scan, or one that is taken as measured.
     methods
         See `resolve_methods`.
     on_progress
@@ -101,18 +100,15 @@ def compare(
     where = choose_device(device)
     scan = load(path)
     measurement = sampling.measure(scan)
-    reference = _magnitude(measurement.reference, measurement)
-    mask = foreground(_stack(reference))
-    warnings = [SIMULATED[scan.origin]] if scan.origin in SIMULATED else []
-    warnings += [measurement.mask.note] if measurement.mask.note else []
-    if not (sampling.phase_encode or scan.phase_encode):
-        warnings.append(assumed_axis(measurement.phase_encode))
-    warnings += doubts(methods, path, sampling, measurement)
+    truth = _Truth.of(measurement, scan)
+    warnings = remarks(scan, sampling, measurement) + doubts(methods, path, measurement)
     images: dict[str, NDArray[np.float32]] = {}
     scores: list[MethodScores] = []
     for method in methods:
         evaluations: list[Evaluation] = []
         for source in method.sources or (ZERO_FILLED,):
+            if should_stop():
+                raise ReconstructionStopped
             if method.sources:
                 base = open_model(source)
                 if base.card is not None:
@@ -124,93 +120,47 @@ def compare(
                 )  # fmt: skip
             else:
                 complex_image = zero_filled(measurement)
-            image = _magnitude(complex_image, measurement)
+            image = magnitude(complex_image, measurement)
             images.setdefault(method.name, image)
-            made_from = f"k-space simulated from a {scan.origin} image"
-            pair = _stack(reference), _stack(image)
-            evaluations.append(evaluate(*pair, mask, peak=peak, mask_rule=FOREGROUND_RULE, data=made_from))
-        scores.append(MethodScores(method.name, evaluations[0], _details(method, evaluations, measurement)))
-    psnr = {one.method: psnr_by_seed(one) for one in scores}
-    decision = verdict(psnr, deterministic=[method.name for method in methods if not method.was_trained])
+            if truth is not None:
+                evaluations.append(truth.judge(image, method.name, peak))
+        if evaluations:
+            scores.append(MethodScores(method.name, evaluations[0], _details(method, evaluations, measurement)))
+    decision = Verdict(None, NOBODY_KNOWS)
+    if truth is not None:
+        psnr = {one.method: psnr_by_seed(one) for one in scores}
+        decision = verdict(psnr, deterministic=[method.name for method in methods if not method.was_trained])
     computed = {
         "computed on": f"{where}, {'bfloat16' if use_bfloat16(where, precision) else 'float32'} convolutions",
         "versions": ", ".join(f"{name} {version}" for name, version in environment().items()),
     }
     return Comparison(
-        scan, reference, mask, images, tuple(scores), measurement, decision, tuple(dict.fromkeys(warnings)), computed
-    )
-
-
-def write_comparison(
-    comparison: Comparison,
-    out: Path,
-    *,
-    title: str,
-    sentence: str = "",
-    facts: Mapping[str, Mapping[str, str]] | None = None,
-    extra_figures: Sequence[tuple[Path, str]] = (),
-) -> None:
-    """Write everything a comparison shows into a folder.
-
-    ``metrics.json``, ``metrics.csv``, ``comparison.png``, ``report.html``, ``reference.nii.gz``,
-    ``foreground.nii.gz`` and one NIfTI per method, with the affine of the reference's file.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    _forget_earlier_board(out)
-    scan, measurement = comparison.scan, comparison.measurement
-    write_json(comparison.scores, out / "metrics.json")
-    write_csv(comparison.scores, out / "metrics.csv")
-    save(scan.with_image(comparison.reference, origin=Origin.MAGNITUDE), out / "reference.nii.gz")
-    save(scan.with_image(comparison.mask.reshape(comparison.reference.shape).astype(np.float32)),
-         out / "foreground.nii.gz")
-    for name, image in comparison.images.items():
-        save(scan.with_image(image, origin=Origin.SIMULATED), out / f"{file_name(name)}.nii.gz")
-    captions = {
-        s.method: f"PSNR {s.evaluation.foreground.psnr.mean:.2f} dB, SSIM {s.evaluation.foreground.ssim.mean:.3f}"
-        for s in comparison.scores
-    }
-    peak = comparison.scores[0].evaluation.convention.peak
-    seeds = seeds_apart(comparison)
-    comparison_figure(
-        _stack(comparison.reference), {n: _stack(i) for n, i in comparison.images.items()}, captions,
-        out / "comparison.png", title=title, spacing=(scan.spacing_mm[1], scan.spacing_mm[2]),
-        note=f"Numbers: foreground, mean over all slices, peak = {peak} maximum\n"
-        f"k-space simulated from a {scan.origin} image",
+        scan, tuple(methods), truth.image if truth else None, truth.mask if truth else None, images, tuple(scores),
+        measurement, decision, tuple(dict.fromkeys(warnings)), computed,
     )  # fmt: skip
-    figures = [(out / "comparison.png",
-                "The middle slice under one window; below, the absolute error at one magnification. Numbers: "
-                f"foreground, mean over all slices, peak = {peak} maximum; k-space simulated."
-                + (" Where there are several seeds, the first is shown." if seeds else ""))]
-    pattern = measurement.mask.pattern
-    measured = {
-        "scan": scan.name,
-        "matrix (y, x)": f"{measurement.matrix[0]} × {measurement.matrix[1]}",
-        "k-space measured (ky, kx)": f"{measurement.kspace.shape[-2]} × {measurement.kspace.shape[-1]}",
-        "mask": f"{pattern.kind}, ACS {pattern.acs:.1%}, seed {pattern.seed}, along {measurement.phase_encode}",
-        "sampling rate": measurement.describe_rate(),
-        "acceleration": f"{measurement.mask.acceleration:.2f}",
-        "noise added": f"sigma {measurement.noise_sigma:.4g} per real channel" if measurement.noise_sigma else "none",
-        **comparison.computed,
-    }
-    tables: dict[str, Mapping[str, str]] = {"Measurement": measured}
-    if seeds:
-        tables = {"PSNR of every seed (dB; the table above and the figure show the first)": seeds, **tables}
-    write_report(
-        out / "report.html", title=title, sentence=sentence or comparison.verdict.sentence, scores=comparison.scores,
-        figures=[*figures, *extra_figures], facts={**tables, **(facts or {})},
-        warnings=comparison.warnings,
-    )  # fmt: skip
-    write_text(out / "verdict.txt", comparison.verdict.sentence + "\n")
 
 
-def _forget_earlier_board(out: Path) -> None:
-    """Remove the reconstructions of an earlier comparison: they belong to another reference."""
-    try:
-        earlier = [file_name(str(row["method"])) for row in json.loads((out / "metrics.json").read_text("utf-8"))]
-    except (OSError, ValueError, TypeError, KeyError):
-        return
-    for name in earlier:
-        (out / f"{name}.nii.gz").unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Truth:
+    """A reference with its foreground, and how it came to be."""
+
+    image: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    made_from: str
+
+    @classmethod
+    def of(cls, measurement: Measurement, scan: Scan) -> "_Truth | None":
+        if measurement.reference is None:
+            return None
+        image = magnitude(measurement.reference, measurement)
+        return cls(image, foreground(stack(image)), f"k-space simulated from a {scan.origin} image")
+
+    def judge(self, image: NDArray[np.float32], method: str, peak: Peak) -> Evaluation:
+        pair = stack(self.image), stack(image)
+        try:
+            return evaluate(*pair, self.mask, peak=peak, mask_rule=FOREGROUND_RULE, data=self.made_from)
+        except ValueError as error:
+            raise BadConfig(f"{method} cannot be judged: {error}") from error
 
 
 def seeds_apart(comparison: Comparison) -> dict[str, str]:
@@ -227,19 +177,20 @@ def psnr_by_seed(scores: MethodScores) -> list[float]:
 
 
 def records(comparison: Comparison) -> list[dict[str, object]]:
-    """What metrics.json holds."""
-    return as_records(comparison.scores)
-
-
-def file_name(method: str) -> str:
-    """A method's name with everything but letters, digits, ``-`` and ``_`` replaced."""
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in method).strip("-")
+    """What metrics.json holds; without reference the numbers are None and a note says why."""
+    if comparison.reference is not None:
+        return as_records(comparison.scores)
+    unknown = {"psnr": None, "ssim": None, "nmse": None, "note": NOBODY_KNOWS}
+    return [
+        {"method": method.name, **unknown, **_details(method, (), comparison.measurement)}
+        for method in comparison.methods
+    ]
 
 
 def _details(method: Method, evaluations: Sequence[Evaluation], measurement: Measurement) -> dict[str, object]:
-    details: dict[str, object] = {
-        "psnr_by_seed": [e.foreground.psnr.mean for e in evaluations],
-        "nominal_rate": measurement.mask.pattern.rate,
+    details: dict[str, object] = {"psnr_by_seed": [e.foreground.psnr.mean for e in evaluations]} if evaluations else {}
+    details |= {
+        "nominal_rate": measurement.mask.nominal_rate,
         "achieved_rate": measurement.mask.achieved_rate,
         "effective_rate": measurement.effective_rate,
     }
@@ -253,10 +204,11 @@ def _details(method: Method, evaluations: Sequence[Evaluation], measurement: Mea
     return details
 
 
-def _magnitude(image: Tensor, measurement: Measurement) -> NDArray[np.float32]:
+def magnitude(image: Tensor, measurement: Measurement) -> NDArray[np.float32]:
+    """``(frame, slice, y, x)`` magnitude of a reconstruction, on the matrix of the scan that was measured."""
     return np.asarray(on_image_matrix(image, measurement.matrix).abs().numpy(), dtype=np.float32)
 
 
-def _stack(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def stack(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Frames and slices as one stack: metrics know slices only."""
     return image.reshape(-1, *image.shape[-2:])

@@ -11,7 +11,8 @@ import numpy as np
 from napari_mritransfer.evaluation.figure import learning_curves_figure
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.recon.network import ReconstructionStopped
-from napari_mritransfer.study.comparison import Comparison, compare, psnr_by_seed, write_comparison
+from napari_mritransfer.study.board import write_comparison
+from napari_mritransfer.study.comparison import Comparison, compare, psnr_by_seed
 from napari_mritransfer.study.methods import PRETRAINED, ZERO_FILLED, resolve_methods
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig

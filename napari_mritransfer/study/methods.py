@@ -9,6 +9,7 @@ from napari_mritransfer.training.rundir import RunDirectory
 
 ZERO_FILLED = "zero-filled"
 PRETRAINED = "pretrained"
+REFERENCE = "reference"  # what the fully sampled image is called beside the methods, so none may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ def resolve_methods(names: Sequence[str], default_model: str) -> tuple[Method, .
             _add_run(methods, name, configs[name])
         else:
             is_file = bool(Path(name).suffix)
-            methods.append(Method(Path(name).stem if is_file else name, (name,), was_trained=is_file))
+            title = Path(name).stem if is_file else name
+            if title == REFERENCE:
+                title = Path(name).name
+            methods.append(Method(title, (name,), was_trained=is_file))
     return tuple(_told_apart(methods))
 
 

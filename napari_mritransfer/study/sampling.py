@@ -1,51 +1,129 @@
-"""How a reference is undersampled for a comparison, and what casts doubt on the comparison before it is made."""
+"""How a scan is measured for a comparison, and what casts doubt on the comparison before it is made. No torch here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from napari_mritransfer.io import Scan
-from napari_mritransfer.physics.masks import SamplingPattern
-from napari_mritransfer.physics.undersampling import Measurement, undersample
+from napari_mritransfer.io import Origin, Scan
+from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.methods import Method
 from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.slices import subject_of
 
+if TYPE_CHECKING:
+    from napari_mritransfer.physics.undersampling import Measurement
+
+SIMULATED = {
+    Origin.MAGNITUDE: "k-space was simulated from a magnitude image: real raw data are harder for every method.",
+    Origin.COIL_COMBINED: "k-space was simulated from a coil-combined image: real multi-coil raw data are different.",
+}
+AS_MEASURED = (
+    "k-space is taken as the file holds it: lines that are empty were not measured, and there is no fully sampled "
+    "reference."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the reference is undersampled; see `physics.undersampling.undersample`."""
+    """How a scan is measured.
+
+    Attributes
+    ----------
+    pattern, crop_to_support, snr_db, noise_seed
+        Of the simulation; see `physics.undersampling.undersample`.
+    phase_encode
+        Image axis the lines run along; None takes the scan's own, or y.
+    as_measured
+        Nothing is simulated: the scan is complex and was undersampled when it was acquired; see `physics.measured`.
+    """
 
     pattern: SamplingPattern = SamplingPattern()
     phase_encode: str | None = None
     crop_to_support: bool = True
     snr_db: float | None = None
     noise_seed: int = 0
+    as_measured: bool = False
 
-    def measure(self, scan: Scan) -> Measurement:
+    def measure(self, scan: Scan) -> "Measurement":
         """The measurement of a scan.
 
         Raises
         ------
         BadConfig
-            If the pattern does not fit it.
+            If the pattern does not fit it, or it cannot be taken as measured.
         """
+        # here, because the viewer's process describes samplings and must not load torch
+        import torch
+
+        from napari_mritransfer.physics.measured import measured
+        from napari_mritransfer.physics.undersampling import PhaseEncode, undersample
+
         direction = self.phase_encode or scan.phase_encode or "y"
         if direction not in ("y", "x"):
             raise BadConfig(f"The phase-encode axis is y or x, not '{direction}'.")
+        axis: PhaseEncode = "y" if direction == "y" else "x"
+        if self.as_measured and self.snr_db is not None:
+            raise BadConfig("Noise is added to simulated measurements only; leave it out for a scan taken as measured.")
         image = torch.from_numpy(np.ascontiguousarray(scan.image))
         try:
+            if self.as_measured:
+                return measured(image, axis)
             return undersample(
-                image, self.pattern, phase_encode="y" if direction == "y" else "x",
+                image, self.pattern, phase_encode=axis,
                 crop_to_support=self.crop_to_support, snr_db=self.snr_db, noise_seed=self.noise_seed,
             )  # fmt: skip
         except ValueError as error:
             raise BadConfig(str(error)) from error
 
+    def as_record(self) -> dict[str, Any]:
+        """All settings in one flat dictionary of JSON's own types, readable by `from_record`."""
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "pattern"}
+        return {**asdict(self.pattern), "kind": str(self.pattern.kind), **own}
 
-def doubts(methods: Sequence[Method], path: str, sampling: Sampling, measurement: Measurement) -> list[str]:
+    @classmethod
+    def from_record(cls, record: object) -> "Sampling":
+        """Read back what `as_record` gave; settings that are left out take their defaults.
+
+        Raises
+        ------
+        BadConfig
+            If it is no dictionary, or a setting is unknown or of the wrong kind. Whether the rates fit is said by
+            `measure`.
+        """
+        if not isinstance(record, Mapping):
+            raise BadConfig("The sampling is not a dictionary of settings, such as {'rate': 0.25}.")
+        settings = dict(record)
+        if unknown := sorted(str(name) for name in settings.keys() - _SETTINGS.keys()):
+            raise BadConfig(f"The sampling has no setting called '{unknown[0]}'; it has: {', '.join(_SETTINGS)}.")
+        for name, value in settings.items():
+            is_right, wanted = _SETTINGS[name]
+            if not is_right(value):
+                raise BadConfig(f"'{name}' of the sampling is {value!r}; give {wanted}.")
+        names = {field.name for field in fields(SamplingPattern)} & settings.keys()
+        of_pattern = {name: settings.pop(name) for name in names}
+        if "kind" in of_pattern:
+            of_pattern["kind"] = MaskKind(of_pattern["kind"])
+        return cls(SamplingPattern(**of_pattern), **settings)
+
+
+def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[str]:
+    """Sentences on where the measurement comes from, for whoever reads what was made from it."""
+    from napari_mritransfer.physics.undersampling import assumed_axis
+
+    if measurement.reference is None:
+        found = [AS_MEASURED]
+    else:
+        found = [SIMULATED[scan.origin]] if scan.origin in SIMULATED else []
+    found += [measurement.mask.note] if measurement.mask.note else []
+    if not (sampling.phase_encode or scan.phase_encode):
+        found.append(assumed_axis(measurement.phase_encode))
+    return found
+
+
+def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> list[str]:
     """Sentences on runs that know the subject already, or were trained for another sampling than this one.
 
     Parameters
@@ -53,7 +131,7 @@ def doubts(methods: Sequence[Method], path: str, sampling: Sampling, measurement
     methods
         Those to be compared.
     path
-        The reference.
+        The scan.
     """
     found = []
     subject = subject_of(path)
@@ -62,10 +140,44 @@ def doubts(methods: Sequence[Method], path: str, sampling: Sampling, measurement
         if config is None:
             continue
         if subject in {subject_of(scan) for scan in (*config.train, *config.validation)}:
-            found.append(f"{method.name} was trained or validated on this subject, so its numbers flatter it.")
-        ours, theirs = sampling.pattern, config.pattern
-        if (ours.kind, ours.rate) != (theirs.kind, theirs.rate):
+            what = "numbers flatter" if measurement.reference is not None else "picture flatters"
+            found.append(f"{method.name} was trained or validated on this subject, so its {what} it.")
+        ours, theirs = measurement.mask.pattern, config.pattern
+        if ours is not None and (ours.kind, ours.rate) != (theirs.kind, theirs.rate):
             found.append(f"{method.name} was trained for {theirs.kind} masks at {theirs.rate:.0%} of the lines.")
+        # of lines that were found in a scan nobody knows the kind, only how many there are
+        if ours is None and abs(measurement.mask.achieved_rate - theirs.rate) > 1 / len(measurement.mask.lines):
+            found.append(f"{method.name} was trained for {theirs.rate:.0%} of the lines.")
         if config.phase_encode not in (None, measurement.phase_encode):
             found.append(f"{method.name} was trained for lines along {config.phase_encode}.")
     return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_Rule = tuple[Callable[[object], bool], str]
+_NUMBER: _Rule = (_is_number, "a number")
+_WHOLE: _Rule = (_is_whole, "a whole number of at least 0")
+_FLAG: _Rule = (_is_flag, "true or false")
+_SETTINGS: dict[str, _Rule] = {
+    "kind": (lambda value: value in tuple(MaskKind), f"one of: {', '.join(MaskKind)}"),
+    "rate": _NUMBER,
+    "acs": _NUMBER,
+    "seed": _WHOLE,
+    "offset": _WHOLE,
+    "phase_encode": (lambda value: value in ("y", "x", None), "y, x or nothing"),
+    "crop_to_support": _FLAG,
+    "snr_db": (lambda value: value is None or _is_number(value), "a number of decibels, or nothing"),
+    "noise_seed": _WHOLE,
+    "as_measured": _FLAG,
+}

@@ -15,8 +15,10 @@ from typing import IO, Any
 from napari_mritransfer.training.events import TERMINAL, Event, Failed, from_record
 
 WORKER = (sys.executable, "-m", "napari_mritransfer", "worker")
-# keeps freed memory in the process: without it a network's buffers are given back and page-faulted in at every layer
-_MALLOC = {
+_ENVIRONMENT = {
+    # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # freed memory stays in the process: else a network's buffers are given back and page-faulted in at every layer
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
     "MALLOC_TOP_PAD_": "268435456",
@@ -112,9 +114,11 @@ class WorkerClient:
         with self._lock:
             if self.pid is not None:
                 return
+            if self._process is not None:
+                _reap(self._process)
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-                env={**_MALLOC, **os.environ},
+                env={**_ENVIRONMENT, **os.environ},
             )  # fmt: skip
             self._orders = {}
             arguments = (self._process, self._orders)

@@ -9,8 +9,7 @@ from torch import Tensor
 from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.physics.fourier import inverse_fourier
 from napari_mritransfer.physics.undersampling import Measurement, on_image_matrix
-
-PREVIEW = "preview.npy"
+from napari_mritransfer.training.rundir import PREVIEW
 
 
 def save_preview(folder: Path, measurement: Measurement, image: Tensor) -> None:

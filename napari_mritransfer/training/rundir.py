@@ -12,6 +12,7 @@ from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.events import Event, as_record
 
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
+PREVIEW = "preview.npy"
 _PACKAGES = ("napari-mritransfer", "torch", "lightning-fabric", "numpy", "nibabel", "scikit-image", "safetensors")
 
 

@@ -66,23 +66,25 @@ class ModelCard:
         Parameters
         ----------
         mask
-            Its sampled lines.
+            Its sampled lines. Of lines that were found, not asked for, only what they show is judged: their kind is
+            unknown, and the block around DC may be longer than the ACS because neighbours happen to touch it.
         rows
             Its number of readout positions; not judged if omitted.
         """
-        pattern, n_lines = mask.pattern, len(mask.lines)
+        n_lines = len(mask.lines)
+        kind, acs, acs_fits = self._judged_centre(mask)
         warnings = []
-        if str(pattern.kind) not in self.mask_kinds:
-            warnings.append(f"{self.name} was not trained on {pattern.kind} masks.")
+        if kind is not None and str(kind) not in self.mask_kinds:
+            warnings.append(f"{self.name} was not trained on {kind} masks.")
         if not self.rates[0] - 0.005 <= mask.achieved_rate <= self.rates[1] + 0.005:
             warnings.append(
                 f"{self.name} was trained at {self.rates[0]:.0%} to {self.rates[1]:.0%} of the lines, "
                 f"not at {mask.achieved_rate:.1%}."
             )
-        if pattern.kind != MaskKind.CENTRE and not self.acs[0] - 0.005 <= pattern.acs <= self.acs[1] + 0.005:
+        if kind != MaskKind.CENTRE and not acs_fits:
             warnings.append(
                 f"{self.name} was trained with {self.acs[0]:.0%} to {self.acs[1]:.0%} of the lines in the ACS, "
-                f"not with {pattern.acs:.1%}."
+                f"not with {acs:.1%}."
             )
         if not self.lines[0] <= n_lines <= self.lines[1]:
             warnings.append(
@@ -93,6 +95,15 @@ class ModelCard:
                 f"{self.name} was trained on {self.rows[0]} to {self.rows[1]} readout positions, not on {rows}."
             )
         return warnings
+
+    def _judged_centre(self, mask: SamplingMask) -> tuple[MaskKind | None, float, bool]:
+        """Kind of a mask, None if nobody knows; its ACS fraction; and whether the model knows that."""
+        if mask.pattern is not None:
+            acs = mask.pattern.acs
+            return mask.pattern.kind, acs, self.acs[0] - 0.005 <= acs <= self.acs[1] + 0.005
+        kind = MaskKind.CENTRE if mask.centre_lines == mask.lines.sum() else None
+        acs = mask.centre_lines / len(mask.lines)
+        return kind, acs, self.acs[0] - 0.005 <= acs
 
 
 def model_cards() -> list[ModelCard]:

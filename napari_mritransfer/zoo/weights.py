@@ -63,7 +63,8 @@ def load_base(card: ModelCard) -> nn.Module:
             f"The weights of {card.name} have SHA-256 {found[:12]}… instead of {card.sha256[:12]}…: "
             "the file was damaged or changed, so reinstall the package."
         )
-    network = build(card.architecture, dict(card.settings))
+    with torch.device("meta"):  # weights drawn to be replaced would take from a generator that a job may draw from
+        network = build(card.architecture, dict(card.settings))
     load_strictly(network, read_safetensors(path)[0], path)
     return network.eval()
 

@@ -77,6 +77,27 @@ def test_an_empty_slice_and_an_exact_copy_can_be_shown(tmp_path):
     assert (tmp_path / "empty.png").stat().st_size > 0
 
 
+def test_without_a_reference_there_is_one_row_and_the_note_below_it(tmp_path):
+    bright = brain()
+    comparison_figure(None, {"zero-filled": bright * 0.5, "LFT": bright}, {}, tmp_path / "a.png", note="no reference")
+    shot = picture(tmp_path / "a.png")
+    top, below = 16 + 18 + 8, 3 * 18  # the name; slice, window and note
+    assert shot.shape[:2] == (top + 320 + 12 + below + 16, 16 + 2 * (320 + 12) + 14 + 72 + 16)
+    dark, light = (shot[top : top + 320, 16 + i * 332 : 16 + i * 332 + 320].mean() for i in range(2))
+    assert light > 1.2 * dark, "one window for both"
+    assert painted(shot[top + 332 :, :332]) > 0.01, "the note"
+    assert painted(shot[:, -8:]) == painted(shot[-8:]) == 0, "nothing touches an edge"
+
+
+@pytest.mark.parametrize("reference", [None, brain()], ids=["without reference", "with reference"])
+def test_the_window_ends_where_it_is_told_to(tmp_path, reference):
+    shots = []
+    for white in (150.0, 300.0):
+        comparison_figure(reference, {"LFT": brain()}, {}, tmp_path / "a.png", white=white)
+        shots.append(picture(tmp_path / "a.png")[16 + 18 + 8 :][:320, 16:336].mean())
+    assert shots[0] > 1.3 * shots[1]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -89,6 +110,10 @@ def test_an_empty_slice_and_an_exact_copy_can_be_shown(tmp_path):
         ({"slice_index": 5}, "no slice 5"),
         ({"slice_index": -1}, "no slice -1"),
         ({"error_magnification": 0.0}, "above 0"),
+        ({"white": 0.0}, "above 0"),
+        ({"white": float("nan")}, "above 0"),
+        ({"reference": None, "reconstructions": {"FT": brain() * 0}}, "FT is zero everywhere"),
+        ({"reference": None, "reconstructions": {"FT": brain(), "LFT": brain()[:1]}}, "LFT has shape"),
         ({"spacing": (0.0, 1.0)}, "above 0"),
     ],
 )

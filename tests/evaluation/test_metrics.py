@@ -60,6 +60,16 @@ def test_ssim_is_scikit_images(peak):
         assert scores.foreground.ssim.slices[index] == pytest.approx(local[mask[index]].mean(), abs=1e-10)
 
 
+def test_each_slice_value_knows_its_slice():
+    """Air in the middle: left out of the values, not of the count."""
+    reference, _ = head(slices=5)
+    reference = reference.copy()
+    reference[2] = 0
+    scores = evaluate(reference, reference * 0.9)
+    assert scores.foreground.counted == scores.whole.counted == (0, 1, 3, 4)
+    assert len(scores.foreground.psnr.slices) == len(scores.foreground.ssim.slices) == 4
+
+
 def test_foreground_scores_do_not_see_the_air():
     reference, inside = head()
     disturbed = np.where(inside, reference, 50.0)

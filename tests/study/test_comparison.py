@@ -11,21 +11,12 @@ from heads import write_head, write_tiny_base
 from napari_mritransfer import load
 from napari_mritransfer.io import Origin
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
-from napari_mritransfer.study.comparison import SIMULATED, compare, file_name, write_comparison
+from napari_mritransfer.study.board import file_names, write_comparison
+from napari_mritransfer.study.comparison import compare
 from napari_mritransfer.study.methods import Method, resolve_methods
-from napari_mritransfer.study.sampling import Sampling
+from napari_mritransfer.study.sampling import SIMULATED, Sampling
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.rundir import RunDirectory
-
-
-@pytest.fixture(scope="module")
-def head(tmp_path_factory):
-    return str(write_head(tmp_path_factory.mktemp("scans") / "head.nii.gz", seed=4))
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return str(write_tiny_base(tmp_path_factory.mktemp("models") / "tiny.safetensors"))
 
 
 def claimed(folder, **settings):
@@ -173,4 +164,31 @@ def test_a_complex_scan_is_called_simulated_from_a_coil_combined_image(tmp_path)
 
 
 def test_file_names_hold_nothing_a_file_system_minds():
-    assert file_name("lft (run 1/2)") == "lft--run-1-2"
+    assert file_names(["lft (run 1/2)", "*"]) == {"lft (run 1/2)": "lft--run-1-2", "*": "method"}
+
+
+def test_no_two_methods_share_a_file_and_none_takes_the_references():
+    names = file_names(["a b", "a/b", "A-B", "reference", "x" * 400])
+    assert list(names.values()) == ["a-b", "a-b-2", "A-B-3", "reference-2", "x" * 100]
+
+
+def test_a_model_called_reference_is_not_taken_for_the_reference(tmp_path):
+    path = str(write_tiny_base(tmp_path / "reference.safetensors"))
+    assert [method.name for method in resolve_methods([path], "default")] == ["reference.safetensors"]
+
+
+def test_what_cannot_be_judged_is_bad_input(tmp_path):
+    path = tmp_path / "air.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((32, 36, 3), np.float32), np.diag([1.0, 1, 4, 1])), path)
+    with pytest.raises(BadConfig, match="zero-filled cannot be judged: The reference is zero everywhere"):
+        compare(str(path), [Method("zero-filled")], Sampling())
+
+
+def test_a_later_board_leaves_nothing_of_an_earlier_one(head, base, tmp_path):
+    first = compare(head, [Method("zero-filled"), Method("tiny", (base,))], Sampling())
+    write_comparison(first, tmp_path, title="first")
+    (tmp_path / "thesis.txt").write_text("precious")
+    write_comparison(compare(head, [Method("zero-filled")], Sampling()), tmp_path, title="second")
+    assert not (tmp_path / "tiny.nii.gz").exists()
+    assert (tmp_path / "reference.nii.gz").exists()
+    assert (tmp_path / "thesis.txt").read_text() == "precious"

@@ -4,6 +4,7 @@ import math
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from small_jobs import fails, names_of, small_config, weights, write_air
@@ -14,7 +15,7 @@ from napari_mritransfer.training import events
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.config import Loss, Optimiser
 from napari_mritransfer.training.loop import finetune
-from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.training.rundir import PREVIEW, RunDirectory
 from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.zoo.card import model_cards
 
@@ -47,7 +48,7 @@ def test_a_job_tells_its_course_and_leaves_a_run(folder, run, strategy):
     assert (result.pretrained_psnr, result.last_psnr) == (epochs[0].psnr, epochs[-1].psnr)
     assert result.zero_filled_psnr == told[0].zero_filled_psnr
     assert {path.name for path in run.iterdir()} == {
-        "config.json", "environment.json", "events.jsonl", "metrics.json", "best.safetensors", "last.safetensors",
+        "config.json", "environment.json", "events.jsonl", "metrics.json", "preview.npy", "best.safetensors", "last.safetensors",
     }  # fmt: skip
     directory = RunDirectory(run)
     assert directory.config() == config
@@ -207,3 +208,14 @@ def test_nothing_is_printed_and_nobody_is_warned(folder, run, capfd):
         warnings.simplefilter("error")
         finetune(small_config(folder, precision="bfloat16"), run=run)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_preview_shows_reference_zero_filled_and_reconstruction(folder, run):
+    finetune(small_config(folder), run=run)
+    planes = np.load(run / PREVIEW, allow_pickle=False)
+    assert planes.dtype == np.float32
+    assert planes.shape == (3, 48, 40)
+    reference, zero_filled, reconstruction = planes
+    assert np.isfinite(planes).all()
+    assert 0 < np.abs(zero_filled - reference).mean() < reference.mean()
+    assert not np.array_equal(reconstruction, zero_filled)

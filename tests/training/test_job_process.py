@@ -45,7 +45,7 @@ def served(*commands):
         ("null", "not a JSON object"),
         ("[" * 100_000, "not a JSON object"),
         ('{"command": "explode", "id": "4"}', "no command 'explode'"),
-        ('{"command": ["stop"]}', "no command"),
+        ('{"command": ["stop"]}', "not a JSON object with a 'command'"),
     ],
     ids=range(8),
 )

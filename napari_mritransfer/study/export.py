@@ -1,0 +1,123 @@
+"""A finished comparison, copied out for people: tables, report, NIfTIs and the figure of the slice they chose."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mritransfer.evaluation.figure import comparison_figure
+from napari_mritransfer.io.atomic import write_text
+from napari_mritransfer.study.board import BOARD, FIGURE, PICTURE, TABLES
+from napari_mritransfer.study.comparison import stack
+from napari_mritransfer.training.config import BadConfig
+
+_MARKER = ".mritransfer-export"  # names what an export wrote, so that the next one knows what it may replace
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave them in folders that were only looked at
+
+
+def export_board(
+    board: Path, to: Path, *, slice_index: int, white: float, magnification: float | None = None
+) -> list[str]:
+    """Copy a comparison into a folder of its own, complete or not at all.
+
+    Parameters
+    ----------
+    board
+        Folder that `study.board.write_board` wrote.
+    to
+        New or empty folder, or that of an earlier export, which is replaced.
+    slice_index
+        Slice of the figure, from 0, frames stacked.
+    white
+        Upper end of the figure's window, which starts at 0; in the images' unit.
+    magnification
+        Of the errors; chosen as in `comparison_figure` if None.
+
+    Returns
+    -------
+    names
+        Of the files in `to`.
+
+    Raises
+    ------
+    BadConfig
+        If `board` holds no comparison, `to` holds other files, or the figure cannot be drawn.
+    """
+    record, figure = _read(board)
+    _refuse_other_files(to)
+    copied = [path for name in TABLES if (path := board / name).is_file()]
+    copied += sorted(board.glob("*.nii.gz"))
+    with _replacing_folder(to) as partial:
+        for path in copied:
+            shutil.copyfile(path, partial / path.name)
+        try:
+            comparison_figure(
+                None if record["reference"] is None else _load(board / record["reference"]),
+                {method["name"]: _load(board / method["image"]) for method in record["methods"]},
+                figure["captions"], partial / PICTURE, slice_index=slice_index, white=white,
+                error_magnification=magnification, title=figure["title"], spacing=tuple(figure["spacing"]),
+                note=figure["note"],
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadConfig(f"The figure cannot be drawn: {error}") from error
+        names = sorted(path.name for path in partial.iterdir())
+        write_text(partial / _MARKER, json.dumps({"files": names}, indent=2))
+        _refuse_other_files(to)  # again: drawing took a while, and what lies there now is about to go
+    return names
+
+
+def _read(board: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        record, figure = (json.loads((board / name).read_text("utf-8")) for name in (BOARD, FIGURE))
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{board} holds no finished comparison; compare first, then export.") from error
+    return record, figure
+
+
+def _load(path: Path) -> NDArray[np.float32]:
+    return stack(np.load(path, allow_pickle=False))
+
+
+def _refuse_other_files(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BadConfig(f"{folder} is a file; choose a folder to export to.")
+    try:
+        ours = {_MARKER, *json.loads((folder / _MARKER).read_text("utf-8"))["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = set()
+    foreign = sorted({path.name for path in folder.iterdir()} - ours - _LITTER)
+    if foreign:
+        raise BadConfig(f"{folder} holds other files, such as {foreign[0]}; choose a new folder to export to.")
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its place when the block ends without an error."""
+    target = Path(os.path.realpath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(4)
+    temporary, earlier = (target.with_name(f".{token}-{kind}") for kind in ("new", "earlier"))
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            os.replace(target, earlier)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if earlier.exists():
+                os.replace(earlier, target)
+            raise
+    except BaseException:  # KeyboardInterrupt too: a stopped export leaves no debris
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)

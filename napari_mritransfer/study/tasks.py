@@ -1,0 +1,186 @@
+"""What the worker process does for the viewer besides fine-tuning: short tasks, their fields and answers plain JSON.
+
+A task is called as ``task(command, tell, should_stop)`` and returns the fields of its ``Result``. It raises `BadInput`
+for what a person can mend, and `ReconstructionStopped` when `should_stop` said so.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_mritransfer.evaluation.metrics import Peak
+from napari_mritransfer.io import load
+from napari_mritransfer.io.atomic import replacing
+from napari_mritransfer.physics.undersampling import zero_filled
+from napari_mritransfer.recon.network import ReconstructionStopped
+from napari_mritransfer.study.board import describe_sampling, write_board
+from napari_mritransfer.study.comparison import compare, magnitude
+from napari_mritransfer.study.export import export_board
+from napari_mritransfer.study.methods import resolve_methods
+from napari_mritransfer.study.sampling import Sampling, remarks
+from napari_mritransfer.training.checkpoint import open_model
+from napari_mritransfer.training.config import BadConfig, FinetuneConfig
+from napari_mritransfer.training.device import devices
+from napari_mritransfer.training.estimate import estimate
+from napari_mritransfer.training.worker import Task
+from napari_mritransfer.transfer.catalogue import CATALOGUE
+from napari_mritransfer.transfer.model import transfer
+from napari_mritransfer.zoo.card import DEFAULT_MODEL
+
+Command = Mapping[str, Any]
+Tell = Callable[[dict[str, Any]], None]
+ShouldStop = Callable[[], bool]
+
+
+def undersample(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Measure ``scan`` by ``sampling`` and write its zero-filled magnitude into the folder ``out``.
+
+    Returns
+    -------
+    fields
+        ``zero_filled`` is the path of a float32 ``(frame, slice, y, x)`` .npy on the scan's own matrix; ``lines`` the
+        indices of the measured ones of ``n_lines``, line ``n_lines // 2`` being DC.
+    """
+    path, out = _text(command, "scan", "its path"), Path(_text(command, "out", "the path of a folder"))
+    sampling = Sampling.from_record(command.get("sampling", {}))
+    _refuse_folder(out, path)
+    scan = load(path)
+    measurement = sampling.measure(scan)
+    image = magnitude(zero_filled(measurement), measurement)
+    if should_stop():
+        raise ReconstructionStopped
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "zero-filled.npy") as partial:
+        np.save(partial, image, allow_pickle=False)
+    mask = measurement.mask
+    return {
+        "zero_filled": str(out / "zero-filled.npy"),
+        "lines": np.flatnonzero(mask.lines).tolist(),
+        "n_lines": len(mask.lines),
+        "nominal_rate": mask.nominal_rate,
+        "achieved_rate": mask.achieved_rate,
+        "effective_rate": measurement.effective_rate,
+        "acceleration": mask.acceleration,
+        "phase_encode": measurement.phase_encode,
+        "noise_sigma": measurement.noise_sigma,
+        "description": describe_sampling(measurement.describe_rate(), measurement.phase_encode),
+        "warnings": remarks(scan, sampling, measurement),
+        "has_reference": measurement.reference is not None,
+    }
+
+
+def compare_methods(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Reconstruct one measurement of ``scan`` by ``methods`` and write the board into the folder ``out``.
+
+    Returns
+    -------
+    fields
+        See `study.board.write_board`.
+    """
+    path, out = _text(command, "scan", "its path"), Path(_text(command, "out", "the path of a folder"))
+    names = command.get("methods")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise BadConfig("The command names no methods; give a list of names, such as 'zero-filled', and run folders.")
+    sampling = Sampling.from_record(command.get("sampling", {}))
+    if (peak := command.get("peak", Peak.VOLUME)) not in tuple(Peak):
+        raise BadConfig(f"There is no peak called '{peak}'; choose one of: {', '.join(Peak)}.")
+    device = _text(command, "device", "auto, cpu or cuda") if "device" in command else "auto"
+    model = _text(command, "model", "its name") if "model" in command else DEFAULT_MODEL
+    _refuse_folder(out, path)
+    methods = resolve_methods(list(dict.fromkeys(names)), model)
+    n_networks = sum(len(method.sources) for method in methods)
+    n_done = 0
+
+    def on_progress(method: str, done: int, total: int) -> None:
+        nonlocal n_done
+        n_done += 1
+        text = f"{method}: slice {done} of {total}"
+        tell({"event": "Progress", "text": text, "done": n_done, "total": total * n_networks})
+
+    comparison = compare(
+        path, methods, sampling, peak=Peak(peak), device=device, on_progress=on_progress, should_stop=should_stop
+    )
+    if should_stop():
+        raise ReconstructionStopped
+    n_slices = max(n_done, 1)
+    tell({"event": "Progress", "text": "Writing the results", "done": n_slices, "total": n_slices})
+    rate = comparison.measurement.mask.achieved_rate
+    return write_board(comparison, out, title=f"{comparison.scan.name} at {rate:.1%}")
+
+
+def export(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Copy the comparison in ``board`` to the folder ``to``, with the figure of the slice that is looked at.
+
+    Returns
+    -------
+    fields
+        ``files``: the names of what lies in ``to`` now.
+    """
+    board, to = (Path(_text(command, name, "the path of a folder")) for name in ("board", "to"))
+    index, white = command.get("slice"), _number(command, "white")
+    magnification = None if command.get("magnification") is None else _number(command, "magnification")
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise BadConfig(f"'slice' is {index}; give the whole number of a slice, counted from 0.")
+    if should_stop():
+        raise ReconstructionStopped
+    return {"files": export_board(board, to, slice_index=index, white=white, magnification=magnification)}
+
+
+def describe(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Title, architecture and size of ``model``, and how many of its parameters each strategy trains."""
+    source = _text(command, "model", "its name, a run folder or a file")
+    base = open_model(source)
+    name = Path(source).name
+    if base.card is not None:
+        name = base.card.title if source == base.card.name else f"{name} (began as: {base.card.title})"
+    # Counted on a device without memory: no weight is copied, and "from scratch" draws nothing from the random
+    # generator, which a job beside this task may be drawing from.
+    outline = deepcopy(base.network).to("meta")
+    parameters = {row.name: transfer(deepcopy(outline), row.name).trainable for row in CATALOGUE}
+    total = sum(parameter.numel() for parameter in base.network.parameters())
+    return {"title": name, "architecture": base.architecture, "parameters": parameters, "total": total}
+
+
+def _text(command: Command, name: str, what: str) -> str:
+    value = command.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadConfig(f"The command has no '{name}'; give {what}.")
+    return value
+
+
+def _number(command: Command, name: str) -> float:
+    value = command.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadConfig(f"'{name}' is {value}; give a number above 0.")
+    return float(value)
+
+
+def _refuse_folder(out: Path, scan: str) -> None:
+    """Before the work is done: a board must not land in a run or on top of the scan, which may be its reference."""
+    if out.is_file():
+        raise BadConfig(f"{out} is a file; choose a folder for the results.")
+    if (out / "config.json").exists() or Path(scan).resolve().parent == out.resolve():
+        raise BadConfig(f"{out} holds a run or the scan itself; choose another folder for the results.")
+
+
+def _devices(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    return {"devices": devices()}
+
+
+def _estimate(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    return asdict(estimate(FinetuneConfig.from_json(json.dumps(command.get("config"))), should_stop))
+
+
+TASKS: Mapping[str, Task] = {
+    "undersample": undersample,
+    "compare": compare_methods,
+    "export": export,
+    "describe": describe,
+    "devices": _devices,
+    "estimate": _estimate,
+}
