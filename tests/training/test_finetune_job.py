@@ -48,7 +48,8 @@ def test_a_job_tells_its_course_and_leaves_a_run(folder, run, strategy):
     assert (result.pretrained_psnr, result.last_psnr) == (epochs[0].psnr, epochs[-1].psnr)
     assert result.zero_filled_psnr == told[0].zero_filled_psnr
     assert {path.name for path in run.iterdir()} == {
-        "config.json", "environment.json", "events.jsonl", "metrics.json", "preview.npy", "best.safetensors", "last.safetensors",
+        "config.json", "environment.json", "events.jsonl", "metrics.json", "preview.npy",
+        "best.safetensors", "last.safetensors",
     }  # fmt: skip
     directory = RunDirectory(run)
     assert directory.config() == config
