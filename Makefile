@@ -14,16 +14,25 @@ PYTHONS := $(or $(PYTHON),python3.11 python3 python3.12 python3.13)
 # keeps freed memory in the process: without it a network's buffers are given back and page-faulted in at every layer
 MALLOC := MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456
 
+# what Qt loads from the system at run time, which pip does not bring, as library=package of Debian and Ubuntu
+QT_LIBRARIES := libEGL.so.1=libegl1 libGL.so.1=libgl1 libdbus-1.so.3=libdbus-1-3 libfontconfig.so.1=libfontconfig1 \
+	libglib-2.0.so.0=libglib2.0-0 libxcb-cursor.so.0=libxcb-cursor0 libxcb-icccm.so.4=libxcb-icccm4 \
+	libxcb-keysyms.so.1=libxcb-keysyms1 libxcb-shape.so.0=libxcb-shape0 libxcb-xkb.so.1=libxcb-xkb1 \
+	libxkbcommon-x11.so.0=libxkbcommon-x11-0
+# a screen that is none, for the tests of the windows, as program=package
+VIRTUAL_SCREEN := Xvfb=xvfb xauth=xauth
+
 .PHONY: help
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
 
 .PHONY: demo
-demo: $(STAMP) ## fine-tune on a shipped scan and compare the reconstructions, into demo-output/
+demo: $(if $(DISPLAY)$(WAYLAND_DISPLAY),windows) $(STAMP) ## fine-tune on a shipped scan and compare the reconstructions, into demo-output/
 	@$(MALLOC) $(BIN)/mritransfer demo --out demo-output
 
 .PHONY: test
-test: lint ## what CI runs: lint, then all tests
+test: PROGRAMS := $(VIRTUAL_SCREEN)
+test: windows lint ## what CI runs: lint, then all tests
 	@$(BIN)/python -m pytest -q
 
 .PHONY: lint
@@ -39,6 +48,28 @@ bench: $(STAMP) ## all of benchmarks/, on an otherwise idle machine
 		echo "== $$script"
 		$(MALLOC) $(BIN)/python "$$script"
 	done
+
+.PHONY: windows
+windows:
+	@[[ $$(uname) == Linux ]] || exit 0
+	missing=()
+	for pair in $(PROGRAMS); do
+		command -v "$${pair%=*}" > /dev/null || missing+=("$${pair#*=}")
+	done
+	# where there is no list of libraries (not every Linux keeps one), Qt itself will tell
+	libraries=$$(PATH=$$PATH:/usr/sbin:/sbin ldconfig -p 2> /dev/null || true)
+	for pair in $(QT_LIBRARIES); do
+		[[ -z $$libraries || $$libraries == *"$${pair%=*} "* ]] || missing+=("$${pair#*=}")
+	done
+	if (( $${#missing[@]} == 0 )); then
+		exit 0
+	fi
+	if [[ $$(id -u) != 0 ]] || ! command -v apt-get > /dev/null \
+		|| ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install "$${missing[@]}" > /dev/null; }
+	then
+		echo "Windows need system packages that are missing: install them (on Debian and Ubuntu: sudo apt-get install $${missing[*]}) and run make again." >&2
+		exit 1
+	fi
 
 .PHONY: clean
 clean: ## remove what tools and builds left behind; keeps .venv and demo-output/
@@ -76,6 +107,6 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	# torch alone and first, so that no resolver that sees the other packages trades the CPU build for another one
 	echo "Installing $$(grep ^torch== constraints.txt) (some minutes the first time)"
 	$(BIN)/python -m pip install -qq --constraint constraints.txt torch
-	echo "Installing napari-mritransfer and its tools"
-	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
+	echo "Installing napari-mritransfer, napari and the tools"
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[all,dev]'
 	touch $@

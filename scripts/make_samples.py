@@ -18,6 +18,7 @@ SLABS = {
     "patient03_study2_T2W": ("patient03/study2_T2W.nii.gz", 14, 30),
     "patient12_study1_T2W": ("patient12/study1_T2W.nii.gz", 14, 30),
     "patient12_study1_T1W": ("patient12/study1_T1W.nii.gz", 16, 32),
+    "patient12_study1_FLAIR": ("patient12/study1_FLAIR.nii.gz", 16, 32),
 }
 
 

@@ -13,7 +13,10 @@ from hypothesis import settings
 # would cost every test session seconds.
 os.environ["OMP_NUM_THREADS"] = "2"
 os.environ["MPLBACKEND"] = "Agg"
-os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="mritransfer-tests-matplotlib-")
+SETTINGS = tempfile.mkdtemp(prefix="mritransfer-tests-settings-")
+os.environ["MPLCONFIGDIR"] = SETTINGS
+os.environ["NAPARI_CONFIG"] = os.path.join(SETTINGS, "napari.yaml")
+os.environ["NAPARI_STRICT_QT"] = "1"  # a test that leaves a window behind warns, and warnings are errors
 
 # no deadline: the first draw of a property pays for imports and for torch's warm-up
 settings.register_profile("local", deadline=None)
@@ -22,7 +25,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_unconfigure():
-    shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)
+    shutil.rmtree(SETTINGS, ignore_errors=True)
 
 
 @pytest.fixture

@@ -28,11 +28,24 @@ def test_the_package_alone_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "evaluation.metrics", "io", "physics.masks", "physics.support", "transfer.catalogue"]
+    "module",
+    [
+        *("cli", "evaluation.metrics", "io", "physics.masks", "physics.support", "study.methods", "study.sampling"),
+        "transfer.catalogue",
+    ],
 )
 def test_the_viewers_process_can_import_it_without_torch(module):
     """import-linter sees what a module imports; only running it also shows what its package's __init__ imports."""
     assert loaded_after(f"import napari_mritransfer.{module}") & (VIEWER | LEARNING) == set()
+
+
+def test_no_widget_loads_torch():
+    room = ROOT / "napari_mritransfer" / "widgets"
+    modules = sorted(f"napari_mritransfer.widgets.{path.stem}" for path in room.glob("[!_]*.py"))
+    assert "napari_mritransfer.widgets.reader" in modules
+    loaded = loaded_after(f"import {', '.join(modules)}")
+    assert loaded & LEARNING == set()
+    assert {"napari", "qtpy"} <= loaded  # or this test looked at nothing
 
 
 def test_the_headless_core_runs_without_napari_and_qt():

@@ -87,11 +87,14 @@ def test_dependencies(distribution):
     napari = next(one for one in requirements if one.name == "napari")
     assert napari.marker.evaluate({"extra": "all"})
     assert napari.extras == {"pyqt6"}
+    (pyqtgraph,) = [one for one in requirements if one.name == "pyqtgraph"]
+    assert pyqtgraph.marker.evaluate({"extra": "all"})
 
 
 def test_entry_points(distribution):
     assert {(one.group, one.name, one.value) for one in distribution.entry_points} == {
-        ("console_scripts", "mritransfer", "napari_mritransfer.cli:main")
+        ("console_scripts", "mritransfer", "napari_mritransfer.cli:main"),
+        ("napari.manifest", "napari-mritransfer", "napari_mritransfer:napari.yaml"),
     }
 
 
@@ -103,6 +106,7 @@ def test_every_resource_is_inside(source, site):
     assert files(source) != set()
     assert files(site) == files(source)
     assert (site / "napari_mritransfer" / "py.typed").is_file()
+    assert (site / "napari_mritransfer" / "napari.yaml").is_file()
 
 
 def test_the_download_stays_small(wheel, site):
@@ -117,6 +121,15 @@ def test_the_download_stays_small(wheel, site):
 def test_the_installed_package_is_not_the_checkout(site, away):
     file = run(sys.executable, "-c", "import napari_mritransfer; print(napari_mritransfer.__file__)", **away)
     assert Path(file.strip()).is_relative_to(site)
+
+
+def test_napari_finds_the_installed_plugin(site, away):
+    code = (
+        "import npe2; manager = npe2.PluginManager(); manager.discover();"
+        "manifest = manager.get_manifest('napari-mritransfer');"
+        "print(manifest.display_name, len(manifest.contributions.widgets), sep='|')"
+    )
+    assert run(sys.executable, "-c", code, **away).strip() == "MRI Transfer|3"
 
 
 def test_the_installed_program_runs(site, away):

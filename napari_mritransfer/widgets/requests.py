@@ -1,6 +1,6 @@
 """An order to the worker process, seen from the GUI thread: progress comes as signals, and exactly one end."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from napari.qt.threading import thread_worker
@@ -27,9 +27,10 @@ class Request(QObject):
     told = Signal(object)
     ended = Signal(object)
 
-    def __init__(self, order: Order, title: str) -> None:
+    def __init__(self, order: Order, command: Mapping[str, Any], title: str) -> None:
         super().__init__()
         self.order = order
+        self.command = command
         self.has_ended = False
         self.has_crashed = False
         self._drain: Any = thread_worker(_answers, progress={"desc": title, "total": 0})(order)

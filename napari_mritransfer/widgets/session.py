@@ -14,10 +14,11 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_mritransfer.io import Scan, save
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.client import WorkerClient
-from napari_mritransfer.widgets.layers import KEY, identity, layer_scan
+from napari_mritransfer.widgets.layers import KEY, acquired_scan, identity
 from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.tuning import Tuning
+from napari_mritransfer.widgets.view import unwrapped
 
 if TYPE_CHECKING:
     import napari
@@ -106,7 +107,7 @@ class Session(QObject):
 
     def request(self, command: Mapping[str, Any], title: str) -> Request:
         """Order something from the worker; `title` stands in napari's activity area."""
-        request = Request(self.client.order(command), title)
+        request = Request(self.client.order(command), command, title)
         self._requests.add(request)
         request.ended.connect(lambda _answer: self._requests.discard(request))
         return request
@@ -132,8 +133,8 @@ class Session(QObject):
         OSError
             If it has no file and none can be written.
         """
-        scan = layer_scan(layer)
-        if identity(layer) is not None and scan.path is not None and scan.path.is_file() and _is_untouched(layer):
+        scan = acquired_scan(layer)
+        if identity(layer) is not None and scan.path is not None and scan.path.is_file() and _is_as_read(layer, scan):
             return scan.path
         return _written(scan, self.folder("inputs"))
 
@@ -144,6 +145,7 @@ class Session(QObject):
 
 def session_of(viewer: "napari.Viewer") -> Session:
     """The session of a viewer, made on first use."""
+    viewer = unwrapped(viewer)
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
@@ -152,10 +154,11 @@ def session_of(viewer: "napari.Viewer") -> Session:
 _SESSIONS: "weakref.WeakKeyDictionary[napari.Viewer, Session]" = weakref.WeakKeyDictionary()
 
 
-def _is_untouched(layer: "Layer") -> bool:
-    """Whether a layer still shows the voxels that its reader made, rather than something painted or computed."""
+def _is_as_read(layer: "Layer", scan: Scan) -> bool:
+    """Whether a layer still shows the voxels that its reader made, rather than something computed."""
     own = layer.metadata[KEY]
-    return own.get("kind") == "scan" and bool(np.shares_memory(layer.data, own["scan"].image))
+    read: Scan = own["scan"]
+    return own["kind"] == "scan" and (scan is read or bool(np.shares_memory(layer.data, read.image)))
 
 
 def _written(scan: Scan, folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """The fine-tuning jobs of one viewer: a queue of runs and the one state that all buttons follow."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mritransfer.training.client import Answer
 from napari_mritransfer.training.config import FinetuneConfig
-from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, StepDone, Stopped
+from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, StepDone, Stopped, from_record
 from napari_mritransfer.training.rundir import RunDirectory
 from napari_mritransfer.transfer.catalogue import strategy
 from napari_mritransfer.widgets.requests import Request
@@ -89,8 +90,6 @@ class Run:
         BadConfig
             If there is no readable run in it.
         """
-        from napari_mritransfer.training.events import from_record
-
         directory = RunDirectory(folder)
         run = cls(folder, directory.config())
         for record in directory.events():
@@ -166,7 +165,7 @@ class Tuning(QObject):
     def _next(self) -> None:
         run = self._waiting.pop(0)
         command = {
-            "command": "finetune", "config": _record(run.config), "run": str(run.folder), "resume": run.resume,
+            "command": "finetune", "config": as_record(run.config), "run": str(run.folder), "resume": run.resume,
         }  # fmt: skip
         self._request = self._send(command, f"Fine-tuning: {run.label}")
         self._request.told.connect(lambda event: self._on_event_told(run, event))
@@ -220,9 +219,8 @@ class Tuning(QObject):
         self.changed.emit()
 
 
-def _record(config: FinetuneConfig) -> Any:
-    import json
-
+def as_record(config: FinetuneConfig) -> Any:
+    """A job's settings as the worker reads them."""
     return json.loads(config.as_json())
 
 

@@ -1,0 +1,317 @@
+"""The "Fine-tune" dock: what to start from, what may change, on which scans; start, watch, stop, go on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.physics.masks import SamplingPattern
+from napari_mritransfer.study.sampling import Sampling
+from napari_mritransfer.training.client import Answer, Result
+from napari_mritransfer.training.config import FinetuneConfig
+from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, Stopped
+from napari_mritransfer.training.rundir import PREVIEW
+from napari_mritransfer.widgets.advanced_form import AdvancedForm
+from napari_mritransfer.widgets.finetune_inputs import FinetuneInputs, new_runs
+from napari_mritransfer.widgets.lifetime import while_alive
+from napari_mritransfer.widgets.live_plot import LivePlot
+from napari_mritransfer.widgets.model_choice import ModelChoice
+from napari_mritransfer.widgets.preview_view import PreviewView
+from napari_mritransfer.widgets.run_list import RunList, runs_in
+from napari_mritransfer.widgets.scan_choice import ScanChoice
+from napari_mritransfer.widgets.session import session_of
+from napari_mritransfer.widgets.settings import preferences
+from napari_mritransfer.widgets.strategy_list import StrategyList
+from napari_mritransfer.widgets.theme import colours_of
+from napari_mritransfer.widgets.time_estimate import TimeEstimate, in_words
+from napari_mritransfer.widgets.tuning import Run, RunState
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from napari.layers import Layer
+
+
+class FinetuneDock(QWidget):
+    """A view of the session's `Tuning`: it may be closed and opened again while a job runs."""
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.session = session_of(viewer)
+        self.viewer = self.session.viewer
+        self.tuning = self.session.tuning
+        self.model = ModelChoice(self.session.request)
+        self.strategies = StrategyList()
+        self.scans = ScanChoice(self.viewer)
+        self.sampling = _narrow(QComboBox())
+        self.device = _narrow(QComboBox())
+        self.advanced = AdvancedForm()
+        self.estimate = TimeEstimate(self.session.request)
+        self.start, self.stop = QPushButton("Start"), QPushButton("Stop")
+        self.bar = QProgressBar()
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.plot = LivePlot(self.viewer)
+        self.preview = PreviewView()
+        self.runs = RunList()
+        self._lay_out()
+        self._shown: list[Run] = []
+        self._asked_devices = False
+
+        for changed in (self.model.changed, self.strategies.changed, self.scans.changed, self.advanced.changed):
+            changed.connect(self._on_input_changed)
+        self.sampling.currentIndexChanged.connect(self._on_input_changed)
+        self.device.currentIndexChanged.connect(self._on_input_changed)
+        self.start.clicked.connect(self._on_start_clicked)
+        self.stop.clicked.connect(self.tuning.stop)
+        self.runs.show_wanted.connect(self.show_run)
+        self.runs.resume_wanted.connect(self._on_resume_wanted)
+        self.runs.base_wanted.connect(self.model.add)
+        self.session.measurements_changed.connect(self._on_measurements_changed)
+        self.tuning.changed.connect(self._on_state_changed)
+        self.tuning.told.connect(self._on_run_told)
+        while_alive(self, self.viewer.events.theme, self._on_theme_changed)
+
+        self._on_measurements_changed()
+        self._fill_devices([])
+        self._show_curves(self.tuning.runs)
+        self._on_state_changed()
+        self._on_theme_changed()
+
+    # ------------------------------------------------------------------ what is asked for
+
+    def inputs(self) -> FinetuneInputs:
+        """What the dock is filled in with. Layers that have no file are written to the run folder first.
+
+        Raises
+        ------
+        BadInput
+            If a layer is no scan.
+        OSError
+            If a layer cannot be written.
+        """
+        judge = self.scans.validation_layer
+        return FinetuneInputs(
+            model=self.model.model,
+            strategies=self.strategies.ticked,
+            train=tuple(str(self.session.path_of(layer)) for layer in self.scans.train_layers),
+            validation=() if judge is None else (str(self.session.path_of(judge)),),
+            slices=self.scans.slices,
+            sampling=self.sampling.currentData(),
+            device=self.device.currentData() or "auto",
+            advanced=self.advanced.values,
+        )
+
+    def choose_scans(self, train: "list[Layer]", validation: "Layer") -> None:
+        """Learn from these layers and validate on that one."""
+        self.scans.tick(*train)
+        self.scans.validate_on(validation)
+
+    def _configs(self) -> list[FinetuneConfig]:
+        try:
+            return self.inputs().configs()
+        except OSError as error:
+            raise BadInput(f"{error.strerror or error}: choose another run folder under Preferences.") from error
+
+    def _on_input_changed(self) -> None:
+        """GUI thread."""
+        self.strategies.show_parameters(self.model.parameters)
+        if self.tuning.is_busy or not self.isVisible():
+            return
+        try:
+            configs = self._configs() if self.scans.train_layers else []
+        except BadInput:
+            configs = []  # said when Start is pressed, not while the form is being filled in
+        self.estimate.ask(configs)
+
+    # ------------------------------------------------------------------ start, stop, resume
+
+    def _on_start_clicked(self) -> None:
+        """GUI thread."""
+        try:
+            runs = new_runs(self._configs(), self.session.folder("runs"))
+        except (BadInput, OSError) as error:
+            self._say(str(error), is_error=True)
+            return
+        self._begin(runs)
+
+    def _on_resume_wanted(self, folder: Path) -> None:
+        """GUI thread."""
+        try:
+            run = Run.recorded(folder)
+        except (BadInput, ValueError) as error:
+            self._say(f"{folder.name} cannot be resumed: {error}", is_error=True)
+            return
+        run.resume, run.ended = True, None
+        self._begin([run])
+
+    def _begin(self, runs: list[Run]) -> None:
+        self.estimate.drop()
+        self._show_curves(runs)
+        self.tuning.start(runs)
+
+    # ------------------------------------------------------------------ what is going on
+
+    def show_run(self, folder: Path) -> None:
+        """Show the curves and the last preview of a run, of this session or of an earlier one."""
+        try:
+            run = Run.recorded(folder)
+        except (BadInput, ValueError) as error:
+            self._say(f"{folder.name} cannot be shown: {error}", is_error=True)
+            return
+        self._show_curves([run])
+        self.preview.show_file(folder / PREVIEW, "Last")
+
+    def _show_curves(self, runs: list[Run]) -> None:
+        self._shown = runs
+        self.plot.show_runs(runs)
+
+    def _on_state_changed(self) -> None:
+        """GUI thread; the one place that switches buttons."""
+        state = self.tuning.state
+        self.start.setEnabled(not self.tuning.is_busy)
+        self.stop.setEnabled(state is RunState.RUNNING)
+        self.bar.setVisible(self.tuning.is_busy)
+        self.runs.allow_resume(not self.tuning.is_busy)
+        self._say(self.tuning.message, is_error=state is RunState.FAILED)
+        if self.tuning.current is None:
+            self.bar.setRange(0, 0)
+        self._list_runs()
+
+    def _on_run_told(self, run: Run, event: Event) -> None:
+        """GUI thread."""
+        if self._shown is not self.tuning.runs:
+            self._show_curves(self.tuning.runs)
+        self.plot.refresh()
+        self.bar.setRange(0, run.config.steps)
+        self.bar.setValue(run.step)
+        left = run.seconds_left
+        rest = f", {in_words(left)} left" if left else ""
+        self.bar.setFormat(f"{run.label}: {run.step} of {run.config.steps}{rest}")
+        if isinstance(event, EpochDone):
+            self.preview.show_file(run.folder / PREVIEW, f"Step {event.step}")
+        if isinstance(event, Started) and event.warnings:
+            self._say(" ".join((self.tuning.message, *event.warnings)))
+        if isinstance(event, Done | Stopped | Failed):
+            self._list_runs()
+
+    def _list_runs(self) -> None:
+        busy = self.tuning.current
+        entries = runs_in(preferences().run_folder / "runs")
+        self.runs.show_entries([entry for entry in entries if busy is None or entry.folder != busy.folder])
+
+    def _say(self, text: str, *, is_error: bool = False) -> None:
+        self.status.setText(text)
+        self.status.setStyleSheet(f"color: {colours_of(self.viewer).error};" if is_error else "")
+        self.status.setVisible(bool(text))
+
+    # ------------------------------------------------------------------ lists that depend on other docks
+
+    def _on_measurements_changed(self) -> None:
+        """GUI thread; the newest measurement is what the user most likely wants to learn for."""
+        rate = preferences().default_rate
+        usual = Sampling(SamplingPattern(rate=rate, acs=min(SamplingPattern().acs, rate / 2)))
+        self.sampling.clear()
+        self.sampling.addItem(f"random lines, {rate:.0%}", usual)
+        for measurement in self.session.measurements:
+            if measurement.has_reference:
+                self.sampling.addItem(f"as {measurement.name}", measurement.sampling)
+        self.sampling.setCurrentIndex(self.sampling.count() - 1)
+
+    def _fill_devices(self, found: list[dict[str, str]]) -> None:
+        wanted = self.device.currentData() or preferences().device
+        self.device.clear()
+        self.device.addItem("Automatic (a GPU if there is one)", "auto")
+        for device in found or [{"name": "cpu", "label": "CPU"}]:
+            self.device.addItem(device["label"], device["name"])
+        self.device.setCurrentIndex(max(0, self.device.findData(wanted)))
+
+    def _on_devices_found(self, answer: Answer) -> None:
+        """GUI thread."""
+        if isinstance(answer, Result):
+            self._fill_devices(answer.values["devices"])
+
+    def _on_theme_changed(self, _event: object = None) -> None:
+        """GUI thread."""
+        self.plot.follow_theme()
+        self.preview.set_text_colour(colours_of(self.viewer).text)
+        self._say(self.status.text(), is_error=self.tuning.state is RunState.FAILED)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Qt asks."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self._on_shown)
+
+    def _on_shown(self) -> None:
+        """GUI thread, when the dock has its place in the window."""
+        self.session.dock_opened(self)
+        if not self._asked_devices:
+            self._asked_devices = True
+            request = self.session.request({"command": "devices"}, "Looking for devices")
+            request.ended.connect(self._on_devices_found)
+        self._on_input_changed()
+
+    # ------------------------------------------------------------------ looks
+
+    def _lay_out(self) -> None:
+        for widget, tip in (
+            (self.sampling, "How the scans are undersampled for learning and validation; make one in Load scan"),
+            (self.device, "Where to compute"),
+        ):
+            widget.setToolTip(tip)
+        folded = QCollapsible("Advanced")
+        folded.addWidget(self.advanced)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start)
+        buttons.addWidget(self.stop)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(6, 6, 6, 6)
+        for title, parts in {
+            "Start from": (self.model,),
+            "What may change": (self.strategies,),
+            "Target scans": (self.scans, QLabel("Sampling"), self.sampling),
+            "Computation": (QLabel("Device"), self.device, folded, self.estimate),
+        }.items():
+            box = QGroupBox(title)
+            box_layout = QVBoxLayout(box)
+            box_layout.setContentsMargins(6, 6, 6, 6)
+            for part in parts:
+                box_layout.addWidget(part)
+            column.addWidget(box)
+        column.addLayout(buttons)
+        for part in (self.bar, self.status, self.plot, self.preview):
+            column.addWidget(part)
+        box = QGroupBox("Runs")
+        QVBoxLayout(box).addWidget(self.runs)
+        column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(300)
+
+
+def _narrow(box: QComboBox) -> QComboBox:
+    """A list whose longest entry does not widen the dock."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(10)
+    return box

@@ -1,0 +1,16 @@
+"""napari's events outlive the widgets that listen to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtWidgets import QWidget
+
+
+def while_alive(widget: QWidget, emitter: Any, callback: Callable[..., Any]) -> None:
+    """Connect a callback to one of napari's event emitters for as long as the widget's Qt part exists.
+
+    napari drops callbacks of objects that Python has forgotten; a closed dock is deleted by Qt while Python may still
+    know it, and touching it then raises.
+    """
+    emitter.connect(callback)
+    widget.destroyed.connect(lambda *_: emitter.disconnect(callback))

@@ -1,0 +1,148 @@
+"""The runs that lie in the run folder, of this session and of earlier ones."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_mritransfer.training.config import BadConfig
+from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.transfer.catalogue import strategy
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """What a list says about a run: `psnr` is its best validation in dB, NaN before there is one."""
+
+    folder: Path
+    label: str
+    psnr: float
+    is_finished: bool
+
+
+def runs_in(root: Path) -> list[RunEntry]:
+    """The readable runs in a folder, newest name first; what is no run is passed over."""
+    found = []
+    for folder in sorted((path for path in root.glob("*") if path.is_dir()), reverse=True):
+        directory = RunDirectory(folder)
+        try:
+            label = strategy(directory.config().strategy).label
+            outcome = directory.metrics() or {}
+        except (BadConfig, OSError, ValueError):
+            continue
+        psnr = outcome.get("best_psnr")
+        found.append(RunEntry(folder, label, math.nan if psnr is None else float(psnr), directory.is_finished()))
+    return found
+
+
+class RunList(QWidget):
+    """Runs with their best validation; the selected one can be shown, resumed, or become the next base model.
+
+    Signals
+    -------
+    show_wanted, resume_wanted, base_wanted
+        With the run's folder, a `Path`.
+    """
+
+    show_wanted = Signal(object)
+    resume_wanted = Signal(object)
+    base_wanted = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.list = QTreeWidget()
+        self.list.setColumnCount(3)
+        self.list.setHeaderLabels(["Run", "PSNR (dB)", ""])
+        self.list.setRootIsDecorated(False)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setFixedHeight(150)
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.show_curves = QPushButton("Show curves")
+        self.resume = QPushButton("Resume")
+        self.resume.setToolTip("Go on with a run that was stopped or interrupted")
+        self.as_base = QPushButton("Use as base")
+        self.as_base.setToolTip("Start the next transfer from what this run learned")
+        buttons = QHBoxLayout()
+        for button in (self.show_curves, self.resume, self.as_base):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.list)
+        layout.addLayout(buttons)
+        self._may_resume = True
+        self.list.itemSelectionChanged.connect(self._on_selection_changed)
+        for button, wanted in (
+            (self.show_curves, self.show_wanted), (self.resume, self.resume_wanted), (self.as_base, self.base_wanted),
+        ):  # fmt: skip
+            button.clicked.connect(lambda _checked=False, signal=wanted: signal.emit(self.selected))
+        self._on_selection_changed()
+
+    @property
+    def selected(self) -> Path | None:
+        """Folder of the selected run."""
+        entry = self._entry()
+        return entry.folder if entry else None
+
+    def select(self, folder: Path) -> None:
+        """Select a run by its folder."""
+        for index in range(self.list.topLevelItemCount()):
+            item = self.list.topLevelItem(index)
+            if item is not None and item.data(0, Qt.ItemDataRole.UserRole).folder == folder:
+                self.list.setCurrentItem(item)
+
+    def show_entries(self, entries: list[RunEntry]) -> None:
+        """List these; the selection stays where it was."""
+        before = self.selected
+        self.list.clear()
+        for entry in entries:
+            psnr = "–" if math.isnan(entry.psnr) else f"{entry.psnr:.2f}"
+            item = QTreeWidgetItem(self.list, [_name(entry), psnr, "" if entry.is_finished else "unfinished"])
+            item.setData(0, Qt.ItemDataRole.UserRole, entry)
+            item.setToolTip(0, f"{entry.label}\n{entry.folder}")
+            item.setTextAlignment(1, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
+        if before is not None:
+            self.select(before)
+        self._on_selection_changed()
+
+    def allow_resume(self, may: bool) -> None:
+        """Whether a run may be resumed now: one job runs at a time."""
+        self._may_resume = may
+        self._on_selection_changed()
+
+    def _entry(self) -> RunEntry | None:
+        item = self.list.currentItem()
+        entry: RunEntry | None = item.data(0, Qt.ItemDataRole.UserRole) if item is not None else None
+        return entry
+
+    def _on_selection_changed(self) -> None:
+        """GUI thread."""
+        entry = self._entry()
+        self.show_curves.setEnabled(entry is not None)
+        self.as_base.setEnabled(entry is not None and not math.isnan(entry.psnr))
+        self.resume.setEnabled(entry is not None and not entry.is_finished and self._may_resume)
+
+
+def _name(entry: RunEntry) -> str:
+    """``LFT, 20 Nov 14:03`` from the folder's name where this plugin named it."""
+    short = entry.label.split("(")[-1].rstrip(")")
+    date, _, rest = entry.folder.name.partition("_")
+    clock = rest.split("_")[0].split("-")
+    if date.count("-") == 2 and len(clock) == 3:
+        return f"{short}, {date[5:]} {clock[0]}:{clock[1]}"
+    return f"{short}, {entry.folder.name}"

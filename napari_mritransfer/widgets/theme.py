@@ -1,0 +1,39 @@
+"""Colours for what napari's style sheets do not reach: plots and painted pictures."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari.utils.theme import get_theme
+
+if TYPE_CHECKING:
+    import napari
+
+# of Okabe and Ito's palette, told apart by colour-blind eyes too; those that stay visible on black and on white
+SERIES = ("#e69f00", "#3a9ad9", "#009e73", "#d55e00", "#cc79a7", "#8c8cf0", "#b0a000")
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Background, lines of axes, and text, as ``#rrggbb``; `error` is a warning colour that stands out on it."""
+
+    background: str
+    quiet: str
+    text: str
+    error: str
+
+
+def colours_of(viewer: "napari.Viewer") -> Colours:
+    """Those of the viewer's present theme; connect to ``viewer.events.theme`` to follow it."""
+    theme = get_theme(viewer.theme)
+    dark = theme.background.as_rgb_tuple()[0] < 128
+    return Colours(
+        theme.background.as_hex(format="long"),
+        theme.secondary.as_hex(format="long") if dark else "#777777",
+        theme.text.as_hex(format="long"),
+        "#ff7b72" if dark else "#b3261e",
+    )
+
+
+def series_colour(index: int) -> str:
+    """The colour of the n-th method or run."""
+    return SERIES[index % len(SERIES)]
