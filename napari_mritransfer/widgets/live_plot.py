@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_mritransfer.widgets.plotting import add_plot
 from napari_mritransfer.widgets.theme import colours_of, series_colour
 from napari_mritransfer.widgets.tuning import Run
 
@@ -26,17 +27,14 @@ class LivePlot(QWidget):
         self._viewer = viewer
         self._runs: Sequence[Run] = ()
         self._canvas = pg.GraphicsLayoutWidget()
-        self.loss: Any = self._canvas.addPlot(row=0, col=0)
-        self.psnr: Any = self._canvas.addPlot(row=1, col=0)
+        self.loss: Any = add_plot(self._canvas)
+        self.psnr: Any = add_plot(self._canvas, row=1)
         self.loss.setLabel("left", "Loss")
         self.psnr.setLabel("left", "PSNR (dB)")
         self.psnr.setLabel("bottom", "Step")
         self.psnr.setXLink(self.loss)
         self._legend = self.loss.addLegend(offset=(-4, 4), labelTextSize="8pt")
         for plot in (self.loss, self.psnr):
-            plot.setMouseEnabled(x=False, y=False)
-            plot.setMenuEnabled(False)
-            plot.hideButtons()
             plot.getAxis("left").setWidth(52)
             plot.getAxis("left").enableAutoSIPrefix(False)
         layout = QVBoxLayout(self)
