@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -12,9 +11,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
-    QWidget,
 )
 from superqt import QCollapsible
 
@@ -26,6 +23,7 @@ from napari_mritransfer.training.config import FinetuneConfig
 from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, Stopped
 from napari_mritransfer.training.rundir import PREVIEW
 from napari_mritransfer.widgets.advanced_form import AdvancedForm
+from napari_mritransfer.widgets.dock import Dock, narrow, text_label
 from napari_mritransfer.widgets.finetune_inputs import FinetuneInputs, new_runs
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.live_plot import LivePlot
@@ -33,7 +31,6 @@ from napari_mritransfer.widgets.model_choice import ModelChoice
 from napari_mritransfer.widgets.preview_view import PreviewView
 from napari_mritransfer.widgets.run_list import RunList, runs_in
 from napari_mritransfer.widgets.scan_choice import ScanChoice
-from napari_mritransfer.widgets.session import session_of
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.strategy_list import StrategyList
 from napari_mritransfer.widgets.theme import colours_of
@@ -45,26 +42,22 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-class FinetuneDock(QWidget):
+class FinetuneDock(Dock):
     """A view of the session's `Tuning`: it may be closed and opened again while a job runs."""
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self.session = session_of(viewer)
-        self.viewer = self.session.viewer
+        super().__init__(viewer)
         self.tuning = self.session.tuning
         self.model = ModelChoice(self.session.request)
         self.strategies = StrategyList()
         self.scans = ScanChoice(self.viewer)
-        self.sampling = _narrow(QComboBox())
-        self.device = _narrow(QComboBox())
+        self.sampling = narrow(QComboBox())
+        self.device = narrow(QComboBox())
         self.advanced = AdvancedForm()
         self.estimate = TimeEstimate(self.session.request)
         self.start, self.stop = QPushButton("Start"), QPushButton("Stop")
         self.bar = QProgressBar()
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = text_label()
         self.plot = LivePlot(self.viewer)
         self.preview = PreviewView()
         self.runs = RunList()
@@ -252,13 +245,8 @@ class FinetuneDock(QWidget):
         self._say(self.status.text(), is_error=self.tuning.state is RunState.FAILED)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Qt asks."""
+        """GUI thread; runs may have come while the dock was away."""
         super().showEvent(event)
-        QTimer.singleShot(0, self._on_shown)
-
-    def _on_shown(self) -> None:
-        """GUI thread, when the dock has its place in the window."""
-        self.session.dock_opened(self)
         if not self._asked_devices:
             self._asked_devices = True
             request = self.session.request({"command": "devices"}, "Looking for devices")
@@ -278,9 +266,7 @@ class FinetuneDock(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.start)
         buttons.addWidget(self.stop)
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(6, 6, 6, 6)
+        column = self.column
         for title, parts in {
             "Start from": (self.model,),
             "What may change": (self.strategies,),
@@ -300,18 +286,3 @@ class FinetuneDock(QWidget):
         QVBoxLayout(box).addWidget(self.runs)
         column.addWidget(box)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        self.setMinimumWidth(300)
-
-
-def _narrow(box: QComboBox) -> QComboBox:
-    """A list whose longest entry does not widen the dock."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(10)
-    return box

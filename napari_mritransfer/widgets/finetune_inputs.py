@@ -1,5 +1,7 @@
 """What the Fine-tune dock was asked for, as the core takes it."""
 
+import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -85,13 +87,21 @@ class FinetuneInputs:
 
 
 def new_runs(configs: Sequence[FinetuneConfig], root: Path) -> list[Run]:
-    """Runs in folders of their own, named by time and strategy."""
+    """Runs in folders of their own, named by time and strategy and made at once: another viewer may start one too.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be made.
+    """
     stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    runs: list[Run] = []
-    for config in configs:
-        name, number = f"{stamp}_{config.strategy}", 1
-        while (root / name).exists():
-            number += 1
-            name = f"{stamp}_{config.strategy}-{number}"
-        runs.append(Run(root / name, config))
-    return runs
+    return [Run(_new_folder(root, f"{stamp}_{config.strategy}"), config) for config in configs]
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    for number in itertools.count(1):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # not reached: counting has no end

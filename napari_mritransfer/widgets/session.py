@@ -64,9 +64,12 @@ class Session(QObject):
     -------
     measurements_changed
         `measurements` has a new member.
+    closed
+        The viewer's window is gone, and the worker with it.
     """
 
     measurements_changed = Signal()
+    closed = Signal()
 
     def __init__(self, viewer: "napari.Viewer") -> None:
         super().__init__()
@@ -140,7 +143,9 @@ class Session(QObject):
 
     def close(self) -> None:
         """End the worker and whatever it does; called when the window closes, harmless when repeated."""
-        self._at_the_end()
+        if self._at_the_end.alive:
+            self._at_the_end()
+            self.closed.emit()
 
 
 def session_of(viewer: "napari.Viewer") -> Session:

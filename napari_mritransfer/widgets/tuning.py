@@ -1,5 +1,6 @@
 """The fine-tuning jobs of one viewer: a queue of runs and the one state that all buttons follow."""
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,7 +158,7 @@ class Tuning(QObject):
     def stop(self) -> None:
         """Stop the run on its way and forget those that wait; takes a second at most."""
         if self.state is RunState.RUNNING and self._request is not None:
-            self._waiting = []
+            self._forget_waiting()
             self._to(RunState.STOPPING, "Stopping…")
             self._request.stop()
             self._out_of_patience.start()
@@ -195,9 +196,7 @@ class Tuning(QObject):
         if isinstance(answer, Failed):
             self._failures.append(f"{run.label}: {answer.reason}")
         if crashed or self.state is RunState.STOPPING:
-            for waiting in self._waiting:
-                waiting.ended = Stopped(0, 0, None)
-            self._waiting = []
+            self._forget_waiting()
         if self._waiting:
             self._next()
         elif self._failures:
@@ -206,6 +205,13 @@ class Tuning(QObject):
             self._to(RunState.DONE, f"Stopped at step {answer.step} of {run.config.steps}; Resume goes on from there.")
         else:
             self._to(RunState.DONE, "Done. Compare the reconstructions to see what was gained.")
+
+    def _forget_waiting(self) -> None:
+        for run in self._waiting:
+            run.ended = Stopped(0, 0, None)
+            with contextlib.suppress(OSError):
+                run.folder.rmdir()  # what never began leaves no trace
+        self._waiting = []
 
     def _on_patience_ended(self) -> None:
         """GUI thread; the worker did not stop in time, so the last checkpoint is the result."""
