@@ -2,9 +2,13 @@
 
 import contextlib
 import math
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +24,8 @@ from napari_mritransfer.zoo.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_mritransfer.training.loop import Result
+
+_DEMO_VIEWER = "napari_mritransfer.widgets.demo_viewer"
 
 
 def finetune(
@@ -139,9 +145,15 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder for the results; an earlier demo in it is replaced.")
     ] = Path("demo-output"),
+    viewer: Annotated[
+        bool | None,
+        typer.Option("--viewer/--no-viewer", help="End in napari with the board open; by default where there is one."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Transfer a T1w network to T2w with five slices, on shipped samples, and compare on another patient."""
+    if viewer is None:
+        viewer = not as_json and _has_display() and find_spec("napari") is not None
 
     def found() -> Answer:
         from napari_mritransfer.evaluation.table import rich_table
@@ -166,6 +178,14 @@ def demo(
         return Answer({"sentence": outcome.sentence, "methods": records(outcome.comparison), "out": str(folder)}, show)
 
     answer(as_json, found)
+    if viewer:
+        # a process of its own: napari's has no business with torch, and the widgets are above the command line
+        raise typer.Exit(subprocess.run([sys.executable, "-m", _DEMO_VIEWER, str(folder)], check=False).returncode)
+
+
+def _has_display() -> bool:
+    """Whether a window could be opened; only X11 and Wayland say so in the environment."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def worker() -> None:

@@ -49,6 +49,7 @@ def read(path: Path) -> Scan:
         path=path,
         header=block,
         notes=notes + stored_note(stored),
+        sides_known=header.names_sides,
     )
 
 
@@ -68,7 +69,9 @@ def write(scan: Scan, path: Path) -> None:
             f"{scan.name or 'The scan'} has {not_finite:,} voxels that are NaN or infinite; replace them before saving."
         )
     voxels = scan.axes.to_file(scan.image)
-    block = scan.header or new_header(voxels.shape, scan.affine, _file_order_spacing(scan))
+    block = scan.header or new_header(
+        voxels.shape, scan.affine, _file_order_spacing(scan), names_sides=scan.sides_known
+    )  # fmt: skip
     block = header_for_writing(block, voxels.shape, voxels.dtype, scan.affine)
     stored = NiftiHeader.parse(block, path.name).voxel_type(path.name)
     slabs = voxels.astype(stored, copy=False).T

@@ -181,6 +181,11 @@ class NiftiHeader:
             ) from None
 
     @property
+    def names_sides(self) -> bool:
+        """Whether the header says how the voxels lie in the patient; without, the affine is centred by voxel size."""
+        return int(self.fields["qform_code"]) > 0 or int(self.fields["sform_code"]) > 0
+
+    @property
     def _is_little_endian(self) -> bool:
         order: str = self.fields.dtype["sizeof_hdr"].byteorder
         return order == "<" or (order == "=" and np.little_endian)
@@ -216,6 +221,7 @@ def new_header(
     *,
     stored: np.dtype[Any] | None = None,
     repetition_s: float = 0.0,
+    names_sides: bool = True,
 ) -> bytes:
     """A header block for voxels whose source had none: scanner coordinates in mm, NIfTI-1 where the sizes allow it.
 
@@ -231,12 +237,15 @@ def new_header(
         Type on disk, float32 where omitted.
     repetition_s
         Time between frames.
+    names_sides
+        Whether to record `affine`; it has to be `centred_affine` if not.
     """
     header = nib.Nifti1Header() if max(shape) <= _LARGEST_NIFTI1_DIM else nib.Nifti2Header()
     header.set_data_dtype(np.dtype(np.float32) if stored is None else stored.newbyteorder("="))
     header.set_data_shape(shape)
-    header.set_qform(affine, code=1)
-    header.set_sform(affine, code=1)
+    if names_sides:
+        header.set_qform(affine, code=1)
+        header.set_sform(affine, code=1)
     header.set_xyzt_units("mm", "sec")
     header["pixdim"][1:4] = zooms
     header["pixdim"][4] = repetition_s
@@ -274,3 +283,19 @@ def header_for_writing(
             fields[key] = affine[row]
         fields["sform_code"] = max(int(fields["sform_code"]), 1)
     return bytes(fields.tobytes()) + block[fields.dtype.itemsize :]
+
+
+def centred_affine(shape: tuple[int, ...], zooms: tuple[float, float, float]) -> NDArray[np.float64]:
+    """``(4, 4)`` that NIfTI takes for voxels nobody gave an orientation: i to the left, j forward, k up, centred.
+
+    Parameters
+    ----------
+    shape
+        ``(i, j, k, …)``.
+    zooms
+        Voxel size along i, j, k in mm.
+    """
+    header = nib.Nifti2Header()
+    header.set_data_shape(shape[:3])
+    header.set_zooms(zooms)
+    return np.asarray(header.get_base_affine(), dtype=np.float64)

@@ -53,6 +53,8 @@ class Scan:
         NIfTI header block (and any extensions after it) that `save` writes back; empty where the source had none.
     notes
         Quiet one-sentence remarks for the person who looks at the scan.
+    sides_known
+        Whether the source says which side of the patient is which; if not, `affine` and `axes` are a convention.
     """
 
     image: Image
@@ -65,6 +67,7 @@ class Scan:
     path: Path | None = None
     header: bytes = b""
     notes: tuple[str, ...] = ()
+    sides_known: bool = True
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4 or self.image.dtype not in (np.float32, np.complex64):
@@ -87,6 +90,7 @@ class Scan:
         path: Path | None = None,
         header: bytes = b"",
         notes: Sequence[str] = (),
+        sides_known: bool = True,
     ) -> "Scan":
         """A scan from voxels in a file's order, with the remarks its geometry and values call for.
 
@@ -102,6 +106,8 @@ class Scan:
             The file's axes (0 to 2) of the slices and of the phase encoding, where known; see `Axes.from_affine`.
         origin
             Coil-combined for complex and magnitude for real voxels where omitted.
+        sides_known
+            Whether `affine` was recorded rather than made up.
 
         Raises
         ------
@@ -119,6 +125,8 @@ class Scan:
         if phase_axis is not None and phase_axis != axes.permutation[0]:
             phase_encode = "y" if phase_axis == axes.permutation[1] else "x"
         remarks = [*notes]
+        if not sides_known:
+            remarks.append("Nothing records which side of the patient is which, so none is named.")
         if axes.obliquity_deg >= _TOLD_FROM_DEG:
             remarks.append(f"The slices are oblique by {axes.obliquity_deg:.1f}° and are shown unrotated.")
         if slice_axis is None and is_near_isotropic(spacing) and image.shape[1] > 1:
@@ -131,8 +139,9 @@ class Scan:
             if image.min(initial=0) < 0:
                 remarks.append("Some voxels are negative, which no plain magnitude image has.")
         return cls(
-            image, own_affine, axes, (slice_mm, y_mm, x_mm), origin, phase_encode, name, path, header, tuple(remarks)
-        )
+            image, own_affine, axes, (slice_mm, y_mm, x_mm), origin, phase_encode, name, path, header, tuple(remarks),
+            sides_known,
+        )  # fmt: skip
 
     @property
     def orientation(self) -> str:

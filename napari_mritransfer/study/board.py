@@ -43,6 +43,11 @@ def write_board(comparison: Comparison, out: Path, *, title: str) -> dict[str, A
         the reference (of the zero-filled image without one), in the images' unit.
     """
     write_comparison(comparison, out, title=title)
+    return write_record(comparison, out, title=title)
+
+
+def write_record(comparison: Comparison, out: Path, *, title: str) -> dict[str, Any]:
+    """What `write_board` adds to a folder of `write_comparison`."""
     names = file_names(list(comparison.images))
     for name, image in comparison.images.items():
         _save_array(image, out / f"{names[name]}.npy")

@@ -11,7 +11,7 @@ import numpy as np
 from napari_mritransfer.evaluation.figure import learning_curves_figure
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.recon.network import ReconstructionStopped
-from napari_mritransfer.study.board import write_comparison
+from napari_mritransfer.study.board import write_comparison, write_record
 from napari_mritransfer.study.comparison import Comparison, compare, psnr_by_seed
 from napari_mritransfer.study.methods import PRETRAINED, ZERO_FILLED, resolve_methods
 from napari_mritransfer.study.sampling import Sampling
@@ -27,7 +27,10 @@ EPOCHS, STEPS_PER_EPOCH = 6, 25
 PATTERN = SamplingPattern(rate=0.25, acs=0.08)
 PHASE_ENCODE = "x"  # left-right, the shorter way across a head, as these scans were acquired
 _MARKER = ".mritransfer-demo"
-_OURS = ("runs/*-seed*", "source-domain", "*.nii.gz", "*.png", "metrics.*", "report.html", "verdict.txt")
+_OURS = (
+    "runs/*-seed*", "source-domain", "*.nii.gz", "*.npy", "*.png", "metrics.*", "board.json", "figure.json",
+    "report.html", "verdict.txt",
+)  # fmt: skip
 _STOPPED = "The demonstration was stopped; start it again to see the results."
 
 
@@ -117,6 +120,7 @@ def _run(out: Path, on_progress: Callable[[str, int, int], None], should_stop: C
         target, out, title=title, sentence=sentence, facts=facts,
         extra_figures=[(curves, "Validation during the transfers: foreground PSNR on patient 03, study 2.")],
     )  # fmt: skip
+    write_record(target, out, title=title)
     write_comparison(source, out / "source-domain", title="The same networks on the contrast they came from (T1w)")
     return Demo(title, target, source, sentence)
 

@@ -1,5 +1,6 @@
 """The "Fine-tune" dock: what to start from, what may change, on which scans; start, watch, stop, go on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ class FinetuneDock(Dock):
         self.device.currentIndexChanged.connect(self._on_input_changed)
         self.start.clicked.connect(self._on_start_clicked)
         self.stop.clicked.connect(self.tuning.stop)
-        self.runs.show_wanted.connect(self.show_run)
+        self.runs.show_wanted.connect(self._on_show_wanted)
         self.runs.resume_wanted.connect(self._on_resume_wanted)
         self.runs.base_wanted.connect(self.model.add)
         self.session.measurements_changed.connect(self._on_measurements_changed)
@@ -146,7 +147,7 @@ class FinetuneDock(Dock):
         """GUI thread."""
         try:
             run = Run.recorded(folder)
-        except (BadInput, ValueError) as error:
+        except (BadInput, OSError, ValueError) as error:
             self._say(f"{folder.name} cannot be resumed: {error}", is_error=True)
             return
         run.resume, run.ended = True, None
@@ -159,15 +160,19 @@ class FinetuneDock(Dock):
 
     # ------------------------------------------------------------------ what is going on
 
-    def show_run(self, folder: Path) -> None:
-        """Show the curves and the last preview of a run, of this session or of an earlier one."""
+    def show_runs(self, folders: Sequence[Path]) -> None:
+        """Show the curves of runs, of this session or of earlier ones, and the last preview of the last one."""
         try:
-            run = Run.recorded(folder)
-        except (BadInput, ValueError) as error:
-            self._say(f"{folder.name} cannot be shown: {error}", is_error=True)
+            runs = [Run.recorded(folder) for folder in folders]
+        except (BadInput, OSError, ValueError) as error:
+            self._say(f"This run cannot be shown: {error}", is_error=True)
             return
-        self._show_curves([run])
-        self.preview.show_file(folder / PREVIEW, "Last")
+        self._show_curves(runs)
+        self.preview.show_file(folders[-1] / PREVIEW, "Last")
+
+    def _on_show_wanted(self, folder: Path) -> None:
+        """GUI thread."""
+        self.show_runs([folder])
 
     def _show_curves(self, runs: list[Run]) -> None:
         self._shown = runs

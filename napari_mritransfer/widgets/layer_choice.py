@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QSizePolicy
+from qtpy.QtWidgets import QComboBox
 
+from napari_mritransfer.widgets.dock import narrow
 from napari_mritransfer.widgets.layers import KEY
 from napari_mritransfer.widgets.lifetime import while_alive
 
@@ -28,9 +29,7 @@ class LayerChoice(QComboBox):
         super().__init__()
         self._viewer = viewer
         self._last: Any = None
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(10)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        narrow(self)
         self.setToolTip("Images in the viewer")
         for name in ("inserted", "removed", "reordered", "renamed"):
             while_alive(self, getattr(viewer.layers.events, name), self._on_layers_changed)

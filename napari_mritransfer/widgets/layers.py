@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.io.nifti_header import centred_affine
 
 KEY = "mritransfer"
 
@@ -19,8 +20,7 @@ _AXES = ("frame", "slice", "y", "x")
 _WINDOW_TOP = 99.9  # percentile: a few bright vessels must not make the rest dark
 _ENOUGH_VOXELS = 500_000  # for a percentile; sorting a whole 4-D series takes a second
 _UNKNOWN_GEOMETRY = (
-    "This layer is not from a scan file, so left and right are unknown: its axes are taken for slice, y, x of an axial "
-    "stack."
+    "This layer is not from a scan file: its axes are taken for slice, y, x of an axial stack."
 )
 
 
@@ -125,12 +125,14 @@ def voxels_scan(
     frames = voxels.reshape((1,) * (4 - voxels.ndim) + voxels.shape)
     spacing = [1.0, *(abs(float(step)) * _mm(unit) for step, unit in zip(scale, [*units] or [None] * 9, strict=False))]
     slice_mm, y_mm, x_mm = (spacing if voxels.ndim > 2 else [1.0, *spacing[1:]])[-3:]
+    in_file_order = frames.transpose(3, 2, 1, 0)[:, ::-1]
     return Scan.from_file_order(
-        frames.transpose(3, 2, 1, 0),
-        np.diag([-x_mm, -y_mm, slice_mm, 1.0]),
+        in_file_order,
+        centred_affine(in_file_order.shape, (x_mm, y_mm, slice_mm)),
         slice_axis=2,
         name=name,
         notes=[_UNKNOWN_GEOMETRY],
+        sides_known=False,
     )
 
 

@@ -64,7 +64,7 @@ def letters(viewer: Any) -> dict[str, str]:
     """The letter for each of ``top``, ``bottom``, ``left`` and ``right``; empty where none can be given."""
     nothing = dict.fromkeys(_POSITIONS, "")
     seen = _seen(viewer)
-    if viewer.dims.ndisplay != 2 or not seen or not all(is_scan_layer(layer) for layer in seen):
+    if viewer.dims.ndisplay != 2 or not seen or not all(_names_sides(layer) for layer in seen):
         return nothing
     told = {tuple(_runs_to(layer, axis - viewer.dims.ndim) for axis in viewer.dims.displayed) for layer in seen}
     if len(told) > 1:
@@ -112,6 +112,10 @@ def _seen(viewer: Any) -> Sequence[Any]:
         if layer.opacity == 1 and str(layer.blending) in _HIDES_WHAT_IS_BELOW:
             return visible[:count]
     return visible
+
+
+def _names_sides(layer: Any) -> bool:
+    return is_scan_layer(layer) and layer.metadata[KEY]["scan"].sides_known
 
 
 def _runs_to(layer: Any, world_axis: int) -> str:

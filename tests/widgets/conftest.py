@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from worker_session import lent_client, warm_worker  # noqa: F401 - fixtures
 
 PLUGIN = "napari-mritransfer"
 

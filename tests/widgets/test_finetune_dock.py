@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_request import FakeRequest
 from heads import write_head, write_tiny_base
-from worker_session import lent_client, prefer, warm_worker  # noqa: F401 - fixtures
+from worker_session import prefer
 
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.sampling import Sampling

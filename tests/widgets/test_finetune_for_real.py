@@ -7,7 +7,7 @@ import time
 
 import pytest
 from heads import write_head, write_tiny_base
-from worker_session import is_gone, lent_client, prefer, warm_worker  # noqa: F401 - fixtures
+from worker_session import is_gone, prefer
 
 from napari_mritransfer.training import client as client_module
 from napari_mritransfer.training.rundir import RunDirectory

@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Image, Points
 from scan_files import affine_of, some_voxels, write_scan
 
-from napari_mritransfer.io import Origin, Scan, load
+from napari_mritransfer.io import Origin, Scan, load, save
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.layers import (
     KEY,
@@ -125,7 +125,7 @@ def test_a_projection_has_lost_its_geometry(scan):
     assert is_scan_layer(layer)
     assert not is_scan_layer(projection)
     assert identity(projection) is None
-    assert "left and right are unknown" in layer_scan(projection).notes[0]
+    assert not layer_scan(projection).sides_known
 
 
 @pytest.mark.parametrize(("shape", "frames"), [((5, 6), 1), ((4, 5, 6), 1), ((3, 4, 5, 6), 3)])
@@ -137,7 +137,7 @@ def test_a_foreign_layer_is_a_scan_of_unknown_geometry(shape, frames):
     assert scan.image.shape[0] == frames
     assert scan.spacing_mm == (4 if len(shape) > 2 else 1, 2.5, 2)
     assert scan.axes.directions == "SPL"
-    assert "left and right are unknown" in scan.notes[0]
+    assert not scan.sides_known
 
 
 def test_a_foreign_layers_micrometres_are_converted():
@@ -164,3 +164,15 @@ def with_a_hole() -> np.ndarray:
 def test_layers_that_cannot_be_scans_are_refused_in_a_sentence(layer, told):
     with pytest.raises(BadInput, match=told):
         layer_scan(layer())
+
+
+def test_a_layer_that_is_no_scan_keeps_its_place_and_names_no_side(tmp_path):
+    voxels = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    scan = layer_scan(Image(voxels, name="mine", scale=(5, 3, 2)))
+    np.testing.assert_array_equal(scan.image[0], voxels)
+    assert scan.spacing_mm == (5, 3, 2)
+    assert not scan.sides_known
+    save(scan, tmp_path / "mine.nii.gz")
+    again = load(tmp_path / "mine.nii.gz")
+    np.testing.assert_array_equal(again.image[0], voxels)
+    assert not again.sides_known

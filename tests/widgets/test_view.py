@@ -6,6 +6,7 @@ from napari.settings import get_plugin_settings
 from scan_files import affine_of, some_voxels, write_scan
 
 from napari_mritransfer.widgets import view
+from napari_mritransfer.widgets.layers import layer_scan, scan_layers
 from napari_mritransfer.widgets.view import attach, convention, letters, set_convention
 
 SIDES = ("top", "bottom", "left", "right")
@@ -205,3 +206,11 @@ def test_a_bright_spot_is_on_the_side_its_letters_say(make_napari_viewer_proxy, 
     middle_row, middle_column = (length / 2 for length in picture.shape)
     spot = {"top" if rows.mean() < middle_row else "bottom", "left" if columns.mean() < middle_column else "right"}
     assert {said[side] for side in spot} < set("LPS")
+
+
+def test_what_was_made_from_a_layer_of_unknown_sides_has_no_letters(viewer):
+    attach(viewer)
+    scan = layer_scan(viewer.add_image(np.ones((3, 8, 8), dtype=np.float32)))
+    data, settings, _ = scan_layers(scan, kind="zero-filled")[0]
+    viewer.add_image(data, **settings)
+    assert not any(letters(viewer).values())

@@ -14,7 +14,8 @@ USERS = ("session", "load_dock", "finetune_dock", "compare_dock", "sampling_form
 
 def prefer(monkeypatch, run_folder, **changes):
     """Let every dock see these preferences."""
-    wanted = Preferences(**({"device": "cpu", "default_rate": 0.35, "view": "radiological"} | changes), run_folder=run_folder)
+    usual = {"device": "cpu", "default_rate": 0.35, "view": "radiological"}
+    wanted = Preferences(**(usual | changes), run_folder=run_folder)
     for name in USERS:
         module = f"napari_mritransfer.widgets.{name}.preferences"
         monkeypatch.setattr(module, lambda: wanted, raising=False)

@@ -1,0 +1,191 @@
+"""The form of the sampling section, with the lines drawn live below it."""
+
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import FunctionGui
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_mritransfer.physics.masks import MaskKind
+from napari_mritransfer.widgets.dock import narrow
+from napari_mritransfer.widgets.examination import Examination
+from napari_mritransfer.widgets.mask_view import MaskView
+from napari_mritransfer.widgets.sampling_inputs import Direction, SamplingInputs, preview
+
+_KINDS = [
+    ("Random", MaskKind.RANDOM),
+    ("Random, bell-shaped", MaskKind.GAUSSIAN),
+    ("Evenly spaced", MaskKind.EQUISPACED),
+    ("Centre only", MaskKind.CENTRE),
+]
+_DIRECTIONS = [
+    ("as the file says", Direction.FROM_FILE),
+    ("up–down (y)", Direction.UP_DOWN),
+    ("left–right (x)", Direction.LEFT_RIGHT),
+]
+_FIELDS: dict[str, dict[str, Any]] = {
+    "kind": {
+        "label": "Lines", "choices": _KINDS,
+        "tooltip": "How the measured lines are spread over k-space; both random kinds are denser towards the centre",
+    },
+    "rate_percent": {
+        "label": "Measured", "min": 1.0, "max": 100.0, "step": 1.0,
+        "tooltip": "Share of the phase-encode lines that is measured, centre included; 25 % is 4 times faster",
+    },
+    "acs_percent": {
+        "label": "Centre (ACS)", "min": 0.0, "max": 100.0, "step": 1.0,
+        "tooltip": "Share of the lines that is measured without gaps in the centre of k-space",
+    },
+    "seed": {
+        "label": "Seed", "min": 0, "max": 2**31 - 1,
+        "tooltip": "The same number draws the same lines and the same noise again",
+    },
+    "direction": {
+        "label": "Phase encoding", "choices": _DIRECTIONS,
+        "tooltip": "Phase-encode direction on the slices as they are shown: lines are left out along it",
+    },
+    "measured_only": {
+        "text": "Count measured k-space only",
+        "tooltip": "Scanners often enlarge the matrix with empty k-space; leaving out empty lines would flatter "
+        "every method",
+    },
+    "add_noise": {"text": "Add noise", "tooltip": "The same noise for every method"},
+    "snr_db": {
+        "label": "SNR", "min": 0.0, "max": 80.0, "step": 1.0,
+        "tooltip": "20 log10 of mean foreground over noise: 40 dB is 100 to 1, 20 dB is 10 to 1",
+    },
+    "as_measured": {
+        "text": "Already undersampled",
+        "tooltip": "Take the scan's own k-space as the measurement: lines that are empty were not measured, and there "
+        "is no reference",
+    },
+}  # fmt: skip
+_SUFFIXES = {"rate_percent": " %", "acs_percent": " %", "snr_db": " dB"}
+_WAITING = "…"
+
+
+class SamplingForm(QWidget):
+    """Inputs, picture of the lines, and their rates in words.
+
+    Signals
+    -------
+    changed
+        `inputs` or `problem` is another.
+
+    Parameters
+    ----------
+    default_rate
+        Sampled fraction to start with.
+    """
+
+    changed = Signal()
+
+    def __init__(self, default_rate: float) -> None:
+        super().__init__()
+        self.fields: Any = FunctionGui(SamplingInputs, call_button=False, param_options=_FIELDS)
+        self.fields["rate_percent"].value = round(100 * default_rate, 2)
+        for name, suffix in _SUFFIXES.items():
+            spin = self.fields[name].native
+            spin.setSuffix(suffix)
+            spin.setDecimals(1)
+        self.fields.margins = (0, 0, 0, 0)
+        for name in ("kind", "direction"):
+            narrow(self.fields[name].native)
+        self.picture = MaskView()
+        self.words = QLabel(_WAITING)
+        self.words.setWordWrap(True)
+        self._found: Examination | None = None
+        self._is_pending = False
+        self._problem = ""
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.fields.native)
+        layout.addWidget(self.picture)
+        layout.addWidget(self.words)
+        self.fields.changed.connect(self._on_field_changed)
+        self.show_scan(None)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """GUI thread. magicgui measures its labels in another font than napari's; only now this one is known."""
+        super().showEvent(event)
+        labels = self.fields.native.findChildren(QLabel)
+        widest = max(label.sizeHint().width() for label in labels)
+        for label in labels:
+            label.setMinimumWidth(widest)
+
+    @property
+    def inputs(self) -> SamplingInputs:
+        """What the form says now."""
+        inputs: SamplingInputs = self.fields()
+        return inputs
+
+    @property
+    def problem(self) -> str:
+        """Why these inputs cannot be used with the scan, in one sentence; empty if they can."""
+        return self._problem
+
+    def show_scan(self, found: Examination | None, *, is_pending: bool = False) -> None:
+        """Draw the lines for another scan; `is_pending` while it is still being looked through."""
+        self._found, self._is_pending = found, is_pending
+        if found is not None and not _is_complex(found):
+            self.fields["as_measured"].value = False
+        self._show()
+
+    def show_measured(self, indices: list[int], n_lines: int, axis: str) -> None:
+        """Draw lines that were found in the scan rather than asked for."""
+        lines = np.zeros(n_lines, dtype=bool)
+        lines[indices] = True
+        self.picture.show_lines(lines, axis)
+
+    def _on_field_changed(self) -> None:
+        """GUI thread."""
+        self._show()
+
+    def _show(self) -> None:
+        inputs = self.inputs
+        self._show_rows(inputs)
+        self._problem = ""
+        if self._found is None or self._found.scan is None:
+            self.picture.show_lines(None)
+            self.words.setText(_WAITING if self._is_pending else "Choose a scan to see which lines would be measured.")
+        elif inputs.as_measured:
+            self.picture.show_lines(None)
+            self.words.setText("Empty lines of the scan's own k-space count as not measured. There is no reference.")
+        else:
+            self._show_lines(inputs, self._found)
+        self.changed.emit()
+
+    def _show_lines(self, inputs: SamplingInputs, found: Examination) -> None:
+        try:
+            lines = preview(inputs, found)
+        except ValueError as error:
+            self._problem = str(error)
+            self.picture.show_lines(None)
+            self.words.setText(self._problem)
+            return
+        self.picture.show_lines(lines.mask.lines, lines.axis)
+        self.words.setText("\n".join(lines.words()))
+
+    def _show_rows(self, inputs: SamplingInputs) -> None:
+        """Ask only what matters for the rest."""
+        simulates = not inputs.as_measured
+        is_drawn = inputs.kind in (MaskKind.RANDOM, MaskKind.GAUSSIAN)
+        visible = {
+            "kind": simulates,
+            "rate_percent": simulates,
+            "acs_percent": simulates and inputs.kind is not MaskKind.CENTRE,
+            "seed": simulates and (is_drawn or inputs.add_noise),
+            "measured_only": simulates,
+            "add_noise": simulates,
+            "snr_db": simulates and inputs.add_noise,
+            "as_measured": self._found is not None and _is_complex(self._found),
+        }
+        for name, is_visible in visible.items():
+            self.fields[name].visible = is_visible
+
+
+def _is_complex(found: Examination) -> bool:
+    return found.scan is not None and bool(np.iscomplexobj(found.scan.image))

@@ -1,0 +1,139 @@
+"""The sampling section of the "Load scan" dock: its inputs, and the lines they give, in words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from napari_mritransfer.physics import masks
+from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern
+from napari_mritransfer.study.sampling import Sampling
+from napari_mritransfer.widgets.examination import Examination
+
+
+class Direction(StrEnum):
+    """Phase encoding as people choose it; the values are image axes."""
+
+    FROM_FILE = "file"
+    UP_DOWN = "y"
+    LEFT_RIGHT = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingInputs:
+    """A filled-in form; the fields are the form.
+
+    Attributes
+    ----------
+    rate_percent, acs_percent
+        Of the phase-encode lines.
+    seed
+        Of the lines and of the noise.
+    direction
+        Image axis the lines are counted along.
+    add_noise, snr_db
+        Whether noise is added, and how much.
+    measured_only
+        Count only lines that hold signal.
+    as_measured
+        The scan was undersampled when it was acquired: nothing is simulated, and of all others only `direction` counts.
+    """
+
+    kind: MaskKind = MaskKind.RANDOM
+    rate_percent: float = 25.0
+    acs_percent: float = 8.0
+    seed: int = 0
+    direction: Direction = Direction.FROM_FILE
+    measured_only: bool = True
+    add_noise: bool = False
+    snr_db: float = 30.0
+    as_measured: bool = False
+
+    def sampling(self) -> Sampling:
+        """As the core takes it."""
+        axis = None if self.direction is Direction.FROM_FILE else str(self.direction)
+        if self.as_measured:
+            return Sampling(phase_encode=axis, as_measured=True)
+        return Sampling(
+            SamplingPattern(self.kind, self.rate_percent / 100, self.acs_percent / 100, self.seed),
+            phase_encode=axis,
+            crop_to_support=self.measured_only,
+            snr_db=self.snr_db if self.add_noise else None,
+            noise_seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinesPreview:
+    """The lines that the inputs give for a scan.
+
+    Attributes
+    ----------
+    mask
+        The lines.
+    axis
+        Image axis they are counted along, y or x; `axis_is_assumed` where neither the user nor the file named it.
+    matrix, support
+        Lines of the scan's own matrix along that axis, and how many of them hold signal.
+    """
+
+    mask: SamplingMask
+    axis: str
+    axis_is_assumed: bool
+    matrix: int
+    support: int
+
+    @property
+    def effective_rate(self) -> float:
+        """Measured share of the lines that hold signal; the achieved rate where all of them do."""
+        lines = self.mask.lines
+        count = min(self.support, len(lines))
+        start = len(lines) // 2 - count // 2
+        return float(lines[start : start + count].mean())
+
+    def words(self) -> list[str]:
+        """Sentences for a person: rates first."""
+        mask, n_lines = self.mask, len(self.mask.lines)
+        told = [
+            f"{mask.lines.sum()} of {n_lines} lines measured: {_percent(mask.achieved_rate)}",
+            f"Asked for {_percent(mask.nominal_rate)}; {mask.acceleration:.1f} times faster",
+        ]
+        if n_lines < self.matrix:
+            left_out = self.matrix - n_lines
+            told.append(f"Effective rate {_percent(self.effective_rate)}; {left_out} empty lines left out")
+        elif self.support < self.matrix:
+            told.append(f"Effective rate {_percent(self.effective_rate)} of the {self.support} lines that hold signal")
+        else:
+            told.append(f"Effective rate {_percent(self.effective_rate)}: all lines hold signal")
+        told.append(
+            f"Centre without gaps (orange): {mask.centre_lines} {'line' if mask.centre_lines == 1 else 'lines'}"
+        )
+        if self.axis_is_assumed:
+            told.append(f"Phase encoding {direction_words(self.axis)} (assumed, not in the file)")
+        return [*told, mask.note] if mask.note else told
+
+
+def preview(inputs: SamplingInputs, found: Examination) -> LinesPreview:
+    """The lines of `inputs` for a scan, without touching its voxels.
+
+    Raises
+    ------
+    ValueError
+        If the rates do not fit, in one sentence; or if `found` has no scan.
+    """
+    if found.scan is None:
+        raise ValueError(found.problem)
+    sampling = inputs.sampling()
+    axis = sampling.phase_encode or found.scan.phase_encode or "y"
+    matrix = found.scan.image.shape[2 if axis == "y" else 3]
+    support = found.support[0 if axis == "y" else 1]
+    mask = masks.make(sampling.pattern, support if sampling.crop_to_support else matrix)
+    is_assumed = not (sampling.phase_encode or found.scan.phase_encode)
+    return LinesPreview(mask, axis, is_assumed, matrix, support)
+
+
+def direction_words(axis: str) -> str:
+    """``"up–down"`` of y, ``"left–right"`` of x: as the slices lie on the screen."""
+    return "up–down" if axis == "y" else "left–right"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
