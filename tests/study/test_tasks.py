@@ -182,7 +182,7 @@ def test_an_error_in_the_program_is_not_blamed_on_the_user(head, tmp_path, monke
         ("undersample", {"sampling": {"rate": 2}}, "sampling rate"),
         ("undersample", {"sampling": {"rates": 2}}, "no setting called"),
         ("undersample", {"sampling": AS_IT_IS}, "lost its k-space"),
-        ("undersample", {"out": "{head}"}, "check the path"),
+        ("undersample", {"out": "{head}"}, "is a file; choose a folder"),
         ("compare", {"methods": []}, "no methods"),
         ("compare", {"methods": "zero-filled"}, "no methods"),
         ("compare", {"methods": ["zero-filled", 3]}, "no methods"),

@@ -1,0 +1,68 @@
+"""What the "Compare reconstructions" dock asks for, and the command that it turns into."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.study.methods import PRETRAINED, REFERENCE, ZERO_FILLED
+from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.widgets.session import Undersampled
+from napari_mritransfer.zoo.card import DEFAULT_MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class CompareInputs:
+    """The form of the dock.
+
+    Attributes
+    ----------
+    measurement
+        What all methods start from.
+    ticked
+        Methods from left to right: ``reference``, ``zero-filled``, ``pretrained`` and run folders.
+    model
+        Zoo name of the network that ``pretrained`` is.
+    device
+        As in the preferences.
+    """
+
+    measurement: Undersampled
+    ticked: tuple[str, ...]
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+
+    @property
+    def shows_reference(self) -> bool:
+        """Whether the fully sampled image gets a cell."""
+        return REFERENCE in self.ticked and self.measurement.has_reference
+
+    def command(self, out: Path) -> dict[str, Any]:
+        """What the worker is told; the results go to `out`.
+
+        Raises
+        ------
+        BadInput
+            If nothing is ticked that can be reconstructed, or a ticked run cannot be read.
+        """
+        methods = [self._method(name) for name in self.ticked if name != REFERENCE]
+        if not methods:
+            raise BadInput("Nothing is ticked that could be compared; tick at least one method beside the reference.")
+        return {
+            "command": "compare",
+            "scan": str(self.measurement.scan),
+            "methods": methods,
+            "model": self.model,
+            "sampling": self.measurement.sampling.as_record(),
+            "out": str(out),
+            "peak": "volume",
+            "device": self.device,
+        }
+
+    def _method(self, name: str) -> str:
+        """`pretrained` by its own name where ticked runs began elsewhere: there it would mean what they began as."""
+        if name != PRETRAINED:
+            return name
+        runs = [Path(one) for one in self.ticked if one not in (REFERENCE, ZERO_FILLED, PRETRAINED)]
+        origins = {RunDirectory(run).config().model for run in runs}
+        return PRETRAINED if origins <= {self.model} else self.model
