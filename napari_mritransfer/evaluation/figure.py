@@ -21,6 +21,7 @@ from napari_mritransfer.evaluation.canvas import (
     save_png,
 )
 from napari_mritransfer.evaluation.curves import learning_curves_figure
+from napari_mritransfer.evaluation.magnification import magnification_for
 from napari_mritransfer.evaluation.region import as_magnitude, foreground
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ _BAR = 14  # pixels of a colour bar, and room beside it for its numbers
 _BAR_NUMBERS = 72
 _NAME_PIXELS = 15
 _WINDOW_PERCENTILE = 99.9
-_ERROR_PERCENTILE = 99
-_ROUND_NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,9 @@ def comparison_figure(
     pictures = shown if reference is None else {"reference": exact, **shown}
     errors = {} if reference is None else {name: np.abs(image - exact) for name, image in shown.items()}
     if errors:
-        magnification = _magnification(errors, window) if error_magnification is None else error_magnification
+        magnification = error_magnification
+        if magnification is None:
+            magnification = magnification_for(np.stack(list(errors.values())), window)
         if not 0 < magnification < math.inf:
             raise ValueError(f"Errors cannot be shown at {magnification:g} times their size; give a number above 0.")
         lines.append(f"|Error| × {magnification:g} for all: window 0 to {window / magnification:.4g}")
@@ -203,14 +204,6 @@ def _white_level(exact: NDArray[np.float64], truth: NDArray[np.floating]) -> flo
     """Upper end of the window; a slice of almost only air falls back to its, then to the volume's maximum."""
     candidates = (float(np.percentile(exact, _WINDOW_PERCENTILE)), float(exact.max()), float(truth.max()))
     return next(level for level in candidates if level > 0)
-
-
-def _magnification(errors: Mapping[str, NDArray[np.float64]], white: float) -> float:
-    # Pooled, because by the zero-filled image's errors alone those of every trained network would look black.
-    largest = float(np.percentile(np.stack(list(errors.values())), _ERROR_PERCENTILE))
-    if largest == 0:
-        return 1.0
-    return float(max((number for number in _ROUND_NUMBERS if number * largest <= white), default=1))
 
 
 def _layout(

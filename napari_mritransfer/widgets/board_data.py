@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_mritransfer.evaluation.magnification import magnification_for
 from napari_mritransfer.evaluation.metrics import Summary, evaluate
 from napari_mritransfer.evaluation.table import MethodScores, convention_lines
 from napari_mritransfer.io import Scan, load
 from napari_mritransfer.io.errors import BadInput
 
 BOARD_FILE = "board.json"  # as study.board writes it; that room needs torch, which the viewer's process never loads
-MAGNIFICATIONS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _WINDOW_PERCENTILE = 99.9
-_ERROR_PERCENTILE = 99
 _ENOUGH_VOXELS = 1_000_000  # of one method, for a percentile
 
 Values = tuple[float | None, ...]
@@ -125,10 +124,7 @@ class BoardData:
         truth = self.reference.reshape(-1)
         step = max(1, truth.size // _ENOUGH_VOXELS)
         errors = [np.abs(method.image.reshape(-1)[::step] - truth[::step]) for method in self.methods]
-        largest = float(np.percentile(np.stack(errors), _ERROR_PERCENTILE))
-        if largest == 0:
-            return 1.0
-        return float(max((number for number in MAGNIFICATIONS if number * largest <= 1), default=1))
+        return magnification_for(np.stack(errors), 1.0)
 
 
 def read_board(folder: Path, scan_path: Path) -> BoardData:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -15,18 +14,16 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.board_panel import BoardPanel
 from napari_mritransfer.widgets.compare_inputs import CompareInputs
 from napari_mritransfer.widgets.comparing import comparing_of
+from napari_mritransfer.widgets.dock import Dock, narrow, text_label
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.method_list import MethodList
-from napari_mritransfer.widgets.session import session_of
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.theme import colours_of
 from napari_mritransfer.widgets.tuning import RunState
@@ -41,26 +38,24 @@ _NO_MEASUREMENT = "Undersample a scan first (Load scan)."
 _NO_REFERENCE = "This scan has no fully sampled reference: pictures can be compared, but nothing can be measured."
 
 
-class CompareDock(QWidget):
+class CompareDock(Dock):
     """A view of the session's `Comparing`: it may be closed and opened again while a comparison or a board is on."""
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self.session = session_of(viewer)
-        self.viewer: Any = self.session.viewer
+        super().__init__(viewer)
         self.comparing = comparing_of(self.session)
-        self.measurement = _narrow(QComboBox())
-        self.about = _quiet()
+        self.measurement = narrow(QComboBox())
+        self.about = text_label()
         self.methods = MethodList()
-        self.model = _narrow(QComboBox())
+        self.model = narrow(QComboBox())
         for card in model_cards():
             self.model.addItem(card.name, card.title)  # titles are sentences, too long for a list
         self.model.setCurrentIndex(self.model.findText(DEFAULT_MODEL))
-        self.about_model = _quiet()
+        self.about_model = text_label()
         self.add_run = QPushButton("Add run folder…")
         self.build, self.stop = QPushButton("Build board"), QPushButton("Stop")
         self.bar = QProgressBar()
-        self.status = _quiet()
+        self.status = text_label()
         self.board = BoardPanel(self.viewer, self.comparing)
         self._refusal = ""
         self._lay_out()
@@ -115,18 +110,9 @@ class CompareDock(QWidget):
     # ------------------------------------------------------------------ events
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """The worker warms up while the user looks around; runs may have come while the dock was away."""
+        """GUI thread; runs may have come while the dock was away."""
         super().showEvent(event)
         self._on_runs_changed()
-        # its window is known only when it has been put into one
-        QTimer.singleShot(0, self._tell_session)
-
-    def _tell_session(self) -> None:
-        """GUI thread."""
-        self.session.dock_opened(self)
-        window = self.window()
-        if window is not None and window is not self:
-            window.destroyed.connect(self.comparing.close)
 
     def _on_measurements_changed(self) -> None:
         """GUI thread. The newest measurement is the one to look at."""
@@ -146,11 +132,13 @@ class CompareDock(QWidget):
             self.about.setText(_NO_MEASUREMENT)
         else:
             self.about.setText(" ".join([chosen.description, *([] if chosen.has_reference else [_NO_REFERENCE])]))
+        self.about.show()
         self._on_inputs_changed()
 
     def _on_model_chosen(self) -> None:
         """GUI thread."""
         self.about_model.setText(str(self.model.currentData() or ""))
+        self.about_model.show()
 
     def _on_runs_changed(self) -> None:
         """GUI thread. What was just learned is what one wants to see: it is ticked."""
@@ -228,37 +216,13 @@ class CompareDock(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.build, 1)
         buttons.addWidget(self.stop)
-        content = QWidget()
-        column = QVBoxLayout(content)
+        column = self.column
         column.addLayout(form)
         column.addWidget(box)
         column.addLayout(buttons)
         for widget in (self.bar, self.status, self.board):
             column.addWidget(widget)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
-        self.setMinimumWidth(300)
-
-
-def _narrow(box: QComboBox) -> QComboBox:
-    """A list that does not ask for the width of its longest entry."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    return box
-
-
-def _quiet() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
 
 
 def _export_folder(chosen: Path, name: str) -> Path:

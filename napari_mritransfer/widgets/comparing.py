@@ -50,6 +50,7 @@ class Comparing(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = weakref.ref(session)
+        session.closed.connect(self.close)
         self.state = RunState.IDLE
         self.message = ""
         self.progress = (0, 0)

@@ -105,13 +105,6 @@ class LoadDock(Dock):
             layout.addWidget(widget)
         layout.addStretch(1)
 
-    def _on_placed(self) -> None:
-        """GUI thread."""
-        super()._on_placed()
-        window = self.window()
-        if window is not None and window is not self:
-            window.destroyed.connect(self._measuring.close)
-
     def _on_open_clicked(self) -> None:
         """GUI thread."""
         path, _ = QFileDialog.getOpenFileName(self, "Open a scan", "", _FILES)

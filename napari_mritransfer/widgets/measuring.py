@@ -67,6 +67,7 @@ class Measuring(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = weakref.ref(session)
+        session.closed.connect(self.close)
         self._job: _Job | None = None
         self._request: Request | None = None
         self._is_stopping = False

@@ -10,6 +10,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_mritransfer.widgets.board_data import BoardData, MethodImage
+from napari_mritransfer.widgets.dock import narrow
+from napari_mritransfer.widgets.plotting import add_plot
 from napari_mritransfer.widgets.theme import colours_of, series_colour
 
 if TYPE_CHECKING:
@@ -34,26 +36,18 @@ class MetricPlot(QWidget):
         super().__init__()
         self._viewer = viewer
         self._data: BoardData | None = None
-        self.choice = QComboBox()
+        self.choice = narrow(QComboBox())
         for name, label in METRICS.items():
             self.choice.addItem(label, name)
         self.canvas = pg.GraphicsLayoutWidget()
         self.canvas.setFixedHeight(_HEIGHT)
-        self.plot: Any = self.canvas.addPlot()
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setMenuEnabled(False)
-        # pyqtgraph builds the menu anyway, as a window of its own that would outlive a closed dock
-        self.plot.ctrlMenu.setParent(self.canvas, self.plot.ctrlMenu.windowFlags())
-        self.plot.hideButtons()
+        self.plot: Any = add_plot(self.canvas)
         self.plot.setLabel("bottom", "Slice")
         self.line: Any = pg.InfiniteLine(0, angle=90, movable=True)
         self.legend = QLabel()
         self.legend.setWordWrap(True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.method = QComboBox()
-        for box in (self.choice, self.method):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(8)
+        self.method = narrow(QComboBox())
         self.method.setToolTip("The method whose worst slice is shown")
         self.worst = QPushButton("Worst slice")
         row = QHBoxLayout()

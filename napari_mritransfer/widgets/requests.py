@@ -4,13 +4,14 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mritransfer.training.client import Answer, Order, WorkerEnded, is_terminal
 from napari_mritransfer.training.events import Failed
 
 CRASHED = "The worker process ended unexpectedly (killed, or out of memory); start again, and a new one takes over."
 _POLL_S = 0.1
+_BAR_MS = 200
 
 
 class Request(QObject):
@@ -33,6 +34,11 @@ class Request(QObject):
         self.command = command
         self.has_ended = False
         self.has_crashed = False
+        self._progress = (0, 0)
+        self._bar_due = QTimer(self)
+        self._bar_due.setSingleShot(True)
+        self._bar_due.setInterval(_BAR_MS)
+        self._bar_due.timeout.connect(self._move_bar)
         self._drain: Any = thread_worker(_answers, progress={"desc": title, "total": 0})(order)
         self._drain.yielded.connect(self._on_answer_yielded)
         self._drain.errored.connect(self._on_drain_errored)
@@ -45,10 +51,18 @@ class Request(QObject):
 
     def show_progress(self, done: int, total: int) -> None:
         """Move the bar in napari's activity area. GUI thread."""
+        self._progress = (min(done, total), total)
+        if total > 0 and not self._bar_due.isActive():
+            self._bar_due.start()
+
+    def _move_bar(self) -> None:
+        """GUI thread. On its own, not in the middle of an answer: napari's bar lets other events happen meanwhile."""
         bar = getattr(self._drain, "pbar", None)
-        if bar is not None and total > 0 and not self.has_ended:
-            bar.total = total
-            bar.update(min(done, total) - bar.n)
+        if bar is not None and not self.has_ended:
+            done, total = self._progress
+            if bar.total != total:
+                bar.total = total
+            bar.update(done - bar.n)
 
     def _on_answer_yielded(self, answer: Answer | WorkerEnded | None) -> None:
         """GUI thread."""

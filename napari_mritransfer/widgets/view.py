@@ -16,6 +16,7 @@ from napari_mritransfer.widgets.settings import View, preferences, when_view_cha
 _ORIENTATIONS: dict[View, tuple[str, str]] = {"radiological": ("down", "right"), "neurological": ("down", "left")}
 _POSITIONS = {"top": "top_center", "bottom": "bottom_center", "left": "middle_left", "right": "middle_right"}
 _OPPOSITE = dict(zip("LRPASI", "RLAPIS", strict=True))
+_LARGE, _SMALL = 14, 9  # points; the cells of a grid are narrow
 _CLEARLY_ALONG = np.cos(np.radians(40))  # a layer turned by more than this between two axes has no side to name
 _HIDES_WHAT_IS_BELOW = ("opaque", "translucent", "translucent_no_depth")
 # what may change the letters: of layers and their list, which tell a lot more, and of the viewer
@@ -35,7 +36,7 @@ def attach(viewer: Any) -> None:
     if _key("top") in viewer.canvas.overlays:
         return
     for side, position in _POSITIONS.items():
-        viewer.canvas.overlays[_key(side)] = TextOverlay(position=position, font_size=14, gridded=True)
+        viewer.canvas.overlays[_key(side)] = TextOverlay(position=position, gridded=True)
     viewer.canvas.overlays.scale_bar.visible = True
     set_convention(viewer, preferences().view)
     when_view_changes(partial(_on_preference_changed, weakref.ref(viewer)))  # preferences outlive viewers
@@ -101,6 +102,7 @@ def _show_letters(viewer: Any) -> None:
     for side, letter in letters(viewer).items():
         overlay = viewer.canvas.overlays[_key(side)]
         overlay.text = letter
+        overlay.font_size = _SMALL if viewer.canvas.grid.enabled else _LARGE
         overlay.visible = bool(letter)
 
 

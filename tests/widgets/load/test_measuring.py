@@ -148,7 +148,7 @@ def test_a_layer_without_a_file_is_written_for_the_worker(viewer, opened_dock, r
     voxels = np.random.default_rng(0).uniform(0, 9, (3, 24, 20)).astype(np.float32)
     source = viewer.add_image(voxels, name="painted", scale=(3, 2, 2), translate=(5, 6, 7), rotate=(0, 0, 30))
     dock = ready(opened_dock())
-    assert "left and right are unknown" in dock.notes.text()
+    assert "which side of the patient" in dock.notes.text()
     order = ordered(dock)
     assert Path(order.command["scan"]).parent == run_folder / "inputs"
     assert Path(order.command["scan"]).is_file()
