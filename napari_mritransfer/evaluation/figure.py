@@ -132,10 +132,10 @@ def comparison_figure(
     lines = [f"Slice {index} (of 0 to {len(truth) - 1})", f"Images, one window: 0 to {window:.4g}"]
     pictures = shown if reference is None else {"reference": exact, **shown}
     errors = {} if reference is None else {name: np.abs(image - exact) for name, image in shown.items()}
+    magnification = 1.0
     if errors:
-        magnification = error_magnification
-        if magnification is None:
-            magnification = magnification_for(np.stack(list(errors.values())), window)
+        pooled = np.stack(list(errors.values()))
+        magnification = magnification_for(pooled, window) if error_magnification is None else error_magnification
         if not 0 < magnification < math.inf:
             raise ValueError(f"Errors cannot be shown at {magnification:g} times their size; give a number above 0.")
         lines.append(f"|Error| × {magnification:g} for all: window 0 to {window / magnification:.4g}")

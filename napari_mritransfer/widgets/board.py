@@ -9,9 +9,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mritransfer.widgets.board_cells import (
     IMAGE,
+    captions,
+    error_captions,
     error_cell,
-    fitted_caption,
-    fitted_error_caption,
     image_cell,
     role_of,
 )
@@ -248,12 +248,11 @@ class Board(QObject):
             self._follow_errors(there)
         images = [image for image in self._in_order(self._methods) if image.visible]
         self._layout.arrange(len(images), has_errors=bool(self._errors))
-        width = self._layout.cell_width
-        for image in images:
-            self._caption(image, fitted_caption(self.data, self._methods[image], width))
-            if image in self._errors and self.magnification is not None:
-                text = fitted_error_caption(self._methods[image], self.magnification, width)
-                self._caption(self._errors[image], text)
+        methods, width = [self._methods[image] for image in images], self._layout.cell_width
+        self._caption(images, *captions(self.data, methods, width))
+        if self._errors and self.magnification is not None:
+            errors = [self._errors[image] for image in images]
+            self._caption(errors, *error_captions(methods, self.magnification, width))
         self._is_busy = False
         self.changed.emit()
 
@@ -271,13 +270,13 @@ class Board(QObject):
             for error in wanted:
                 layers.move(layers.index(error), len(layers))
 
-    def _caption(self, cell: Image, caption: tuple[str, int]) -> None:
-        """Write into a cell, but not over a name that the user gave."""
-        text, points = caption
-        if self._captions.get(cell, cell.name) == cell.name != text:
-            cell.name = text
-            self._captions[cell] = cell.name
-        cell.name_overlay.font_size = points
+    def _caption(self, cells: list[Image], texts: list[str], points: int) -> None:
+        """Write into cells, but not over a name that the user gave."""
+        for cell, text in zip(cells, texts, strict=True):
+            if self._captions.get(cell, cell.name) == cell.name != text:
+                cell.name = text
+                self._captions[cell] = cell.name
+            cell.name_overlay.font_size = points
 
     # ------------------------------------------------------------------ layers in and out
 

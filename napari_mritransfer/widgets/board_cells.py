@@ -1,6 +1,5 @@
 """The board's cells: image layers that know which method they show, and captions that fit into them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ def error_cell(data: BoardData, board: str, method: MethodImage | None, magnific
     else:
         error = data.error(method, magnification)
     own = {"board": board, "method": _key(method), "role": ERROR}
-    return _cell(data, error, fitted_error_caption(method, magnification, math.inf)[0], own, "inferno")
+    return _cell(data, error, " ".join(_error_forms(method, magnification)[-1]), own, "inferno")
 
 
 def role_of(cell: Any) -> str:
@@ -43,33 +42,45 @@ def role_of(cell: Any) -> str:
     return str(cell.metadata[KEY]["role"])
 
 
-def fitted_caption(data: BoardData, method: MethodImage | None, width: float) -> tuple[str, int]:
-    """A caption and its type size: in as few lines as fit into `width` pixels."""
+def captions(data: BoardData, methods: Sequence[MethodImage | None], width: float) -> tuple[list[str], int]:
+    """What stands in the cells of images, and in which type size: in as few lines as fit into `width` pixels."""
+    return _fitted([_image_forms(data, method) for method in methods], width)
+
+
+def error_captions(
+    methods: Sequence[MethodImage | None], magnification: float, width: float
+) -> tuple[list[str], int]:
+    """As `captions`, for error maps."""
+    return _fitted([_error_forms(method, magnification) for method in methods], width)
+
+
+def _image_forms(data: BoardData, method: MethodImage | None) -> list[list[str]]:
     if method is None:
-        return _fitted([[data.reference_name]], width)
+        return [[data.reference_name]]
     if data.reference is None:
-        return _fitted([[f"{method.name}, no reference"], [method.name, "no reference"]], width)
+        return [[f"{method.name}, no reference"], [method.name, "no reference"]]
     psnr = "∞ dB" if method.psnr is None else f"{method.psnr:.1f} dB"
     ssim = "SSIM –" if method.ssim is None else f"SSIM {method.ssim:.3f}"
-    one = f"{method.name}  {psnr}  {ssim}"
-    return _fitted([[one], [method.name, f"{psnr}  {ssim}"], [method.name, psnr, ssim]], width)
+    return [[f"{method.name}  {psnr}  {ssim}"], [method.name, f"{psnr}  {ssim}"], [method.name, psnr, ssim]]
 
 
-def fitted_error_caption(method: MethodImage | None, magnification: float, width: float) -> tuple[str, int]:
-    """As `fitted_caption`, for an error map."""
+def _error_forms(method: MethodImage | None, magnification: float) -> list[list[str]]:
     text = f"error × {magnification:g}"
-    if method is None:
-        return _fitted([[f"Scale: {text}"]], width)
-    return _fitted([[f"{method.name} {text}"], [method.name, text]], width)
+    name = "Scale" if method is None else method.name
+    return [[f"{name} {text}"], [name, text]]
 
 
-def _fitted(forms: Sequence[Sequence[str]], width: float) -> tuple[str, int]:
+def _fitted(cells: Sequence[Sequence[Sequence[str]]], width: float) -> tuple[list[str], int]:
+    """One form and one type size for a whole row: neighbours in different sizes look as if they meant something."""
     room = width - 2 * _MARGIN
-    for lines in forms:
+    deepest = max((len(forms) for forms in cells), default=1)
+    for depth in range(deepest):
+        row = [forms[min(depth, len(forms) - 1)] for forms in cells]
+        longest = max((len(line) for lines in row for line in lines), default=0)
         for points in _POINTS:
-            if max(len(line) for line in lines) * points * _WIDTH_PER_POINT <= room:
-                return "\n".join(lines), points
-    return "\n".join(forms[-1]), _POINTS[-1]
+            if longest * points * _WIDTH_PER_POINT <= room:
+                return ["\n".join(lines) for lines in row], points
+    return ["\n".join(forms[-1]) for forms in cells], _POINTS[-1]
 
 
 def _cell(data: BoardData, image: Voxels, name: str, own: Mapping[str, str], colormap: str) -> LayerTuple:

@@ -63,7 +63,8 @@ def opened(viewer: Any, name: str) -> Any:
     else:
         module, dock = _DOCKS[name]
         widget = getattr(import_module(f"napari_mritransfer.widgets.{module}"), dock)(viewer)
-        frame = viewer.window.add_dock_widget(widget, name=names[0], add_vertical_stretch=False)
+        beside = any(other.startswith(tuple(_DOCKS)) for other in docked)
+        frame = viewer.window.add_dock_widget(widget, name=names[0], add_vertical_stretch=False, tabify=beside)
     frame.show()
     frame.raise_()
     return widget

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_mritransfer.widgets.session import session_of
@@ -10,7 +10,7 @@ from napari_mritransfer.widgets.session import session_of
 if TYPE_CHECKING:
     import napari.viewer
 
-_NARROWEST = 300  # pixels; napari would squeeze a scroll area to nothing
+_NARROWEST, _USUAL = 300, 350  # pixels; napari would squeeze a scroll area to nothing
 
 
 class Dock(QWidget):
@@ -44,6 +44,10 @@ class Dock(QWidget):
         placed.setSingleShot(True)
         placed.timeout.connect(self._on_placed)
         placed.start(0)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Wide enough for the longest title."""
+        return QSize(_USUAL, 600)
 
     def event(self, event: QEvent | None) -> bool:
         """GUI thread. A dock's × only takes the widget out of the window; without a parent it is of no use."""

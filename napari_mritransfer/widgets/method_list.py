@@ -37,6 +37,8 @@ class MethodList(QListWidget):
         self._root: Path | None = None
         self.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # napari draws an empty box in nearly the colour of the list
+        self.setStyleSheet("QListView::indicator:unchecked { border: 1px solid #8a8f98; border-radius: 2px; }")
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         for name, label in _LABELS.items():
             self._add_row(name, label, label, is_ticked=True)

@@ -14,5 +14,5 @@ def add_plot(canvas: "pg.GraphicsLayoutWidget", *, row: int = 0) -> Any:
     plot = canvas.addPlot(row=row, col=0, enableMenu=False)
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
-    plot.ctrlMenu.setParent(canvas)
+    plot.ctrlMenu.setParent(canvas, plot.ctrlMenu.windowFlags())
     return plot

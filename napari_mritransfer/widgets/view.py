@@ -103,7 +103,8 @@ def _show_letters(viewer: Any) -> None:
         overlay = viewer.canvas.overlays[_key(side)]
         overlay.text = letter
         overlay.font_size = _SMALL if viewer.canvas.grid.enabled else _LARGE
-        overlay.visible = bool(letter)
+        # in the narrow cells of a grid two sides tell enough, and the others are where captions and scale bar are
+        overlay.visible = bool(letter) and (side in ("top", "left") or not viewer.canvas.grid.enabled)
 
 
 def _seen(viewer: Any) -> Sequence[Any]:

@@ -1,11 +1,24 @@
 """A viewer that knows the plugin."""
 
+import gc
 from pathlib import Path
 
 import pytest
 from worker_session import lent_client, warm_worker  # noqa: F401 - fixtures
 
 PLUGIN = "napari-mritransfer"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_collections():
+    """Leak checks collect garbage many times a test; what libraries hold since their import is not looked at again."""
+    import napari.viewer  # noqa: F401 - what a viewer needs
+    import torch  # noqa: F401 - other tests need it anyway
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_a_grid_has_letters_in_every_cell_where_all_agree(viewer, open_scan):
     open_scan("axial")
     open_scan("axial")
     viewer.canvas.grid.enabled = True
-    assert shown(viewer) == told(RADIOLOGICAL["axial"])
+    assert shown(viewer) == told(RADIOLOGICAL["axial"]) | {"bottom": "", "right": ""}, "two sides tell enough in a cell"
     assert all(viewer.canvas.overlays[f"mritransfer_{side}"].gridded for side in SIDES)
     open_scan("coronal")
     assert shown(viewer) == EMPTY
