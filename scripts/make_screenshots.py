@@ -28,7 +28,7 @@ PLUGIN = "napari-mritransfer"
 LEARN_FROM, JUDGE = "patient03_study1_T2W", "patient03_study2_T2W"
 BASE = "multiscale-contrast"  # has never seen patient 03 or 12 but in validation; see its card
 EPOCHS, STEPS_PER_EPOCH = 4, 20  # of the default's many more: enough for curves, short enough to wait for
-SIZE = (1280, 800)
+SIZE, PREFERENCES_SIZE = (1280, 800), (1000, 480)
 CHECK_SIZES = (SIZE, (1920, 1080))
 NARROW, USUAL = 320, 360  # pixels
 COLOURS = 256  # of a saved picture; grey images and napari's theme have no more worth keeping
@@ -93,20 +93,23 @@ class Tour:
     # ------------------------------------------------------------------ the steps
 
     def open_sample(self) -> None:
+        self.save_menu("01-menu", "File", "Open Sample", "MRI Transfer")
         self.viewer.open_sample(PLUGIN, "t2")
         self.viewer.dims.set_current_step(0, 8)
-        self.save("01-open-sample")
+        self.save("02-sample")
+        self.save_preferences("13-reader", "Plugins")
+        self.save_preferences("14-preferences", "MRI Transfer")
 
     def undersample(self) -> None:
         dock = self.dock("Load scan")
         dock.choose_layer(self.viewer.layers[0])
         dock.form.fields["direction"].value = "x"
         self.wait_for(dock.undersample.isEnabled, 30)
-        self.save("02-load-scan")
+        self.save("03-load-scan")
         dock.undersample.click()
         self.wait_for(lambda: len(self.viewer.layers) == 2, 120)
         self.settle()
-        self.save("03-zero-filled")
+        self.save("04-zero-filled")
 
     def fine_tune(self) -> None:
         self.viewer.open([str(SAMPLES / f"{name}.nii.gz") for name in (LEARN_FROM, JUDGE)], plugin=PLUGIN)
@@ -116,25 +119,25 @@ class Tour:
         dock.choose_scans([layers[LEARN_FROM]], layers[JUDGE])
         dock.advanced.epochs.value, dock.advanced.steps_per_epoch.value = EPOCHS, STEPS_PER_EPOCH
         self.wait_for(lambda: "about" in dock.estimate.text(), 120)
-        self.save("04-fine-tune")
+        self.save("05-fine-tune")
         dock.start.click()
         self.wait_for(lambda: dock.tuning.current is not None, 60)
         second = dock.tuning.runs[1]
         self.wait_for(lambda: len(second.curve) >= 3 or not dock.tuning.is_busy, 600)
         self.scroll_to(dock, dock.preview)
-        self.save("05-live-plot")
+        self.save("06-live-plot")
         self.wait_for(lambda: not dock.tuning.is_busy, 600)
         if str(dock.tuning.state) != "done":
             raise SystemExit(dock.tuning.message)
         dock.runs.select(second.folder)
         self.scroll_to(dock, dock.runs)
-        self.save("06-runs")
+        self.save("07-runs")
 
     def compare(self) -> None:
         dock = self.dock("Compare reconstructions")
         dock.model.setCurrentIndex(dock.model.findText(BASE))
         self.settle()
-        self.save("07-compare")
+        self.save("08-compare")
         dock.build.click()
         self.wait_for(lambda: dock.session.board is not None or not dock.comparing.is_busy, 600)
         self.wait_for(lambda: not dock.comparing.is_busy, 60)
@@ -142,19 +145,19 @@ class Tour:
             raise SystemExit(dock.comparing.message)
         self.settle()
         self.scroll_to(dock, dock.board.leave, dock.board.plot)
-        self.save("08-board")
+        self.save("09-board")
         dock.board.errors.click()
         self.settle()
-        self.save("09-errors")
+        self.save("10-errors")
         dock.board.plot.worst.click()
         self.viewer.scene.camera.zoom *= 1.8
         dock.session.board.window = (0.0, 0.7)
         self.settle()
-        self.save("10-worst-slice")
+        self.save("11-worst-slice")
         dock.export_to(Path("T2-comparison"))
         self.wait_for(lambda: not dock.comparing.is_busy, 120)
         self.scroll_to(dock, dock.build, dock.status)
-        self.save("11-export")
+        self.save("12-export")
 
     def show_everything(self, folder: Path) -> None:
         """Every dock in every size and theme, one picture for each page that it can be scrolled to."""
@@ -203,9 +206,59 @@ class Tour:
     def save(self, name: str) -> None:
         self.settle()
         if self.out is not None:
-            path = self.out / f"napari-{name}.png"
-            written(self.viewer.screenshot(canvas_only=False, flash=False), path)
-            print(f"{path.name}  {path.stat().st_size / 1000:.0f} kB", flush=True)
+            self.write(self.viewer.screenshot(canvas_only=False, flash=False), name)
+
+    def save_menu(self, name: str, *path: str) -> None:
+        """The window with a menu opened as far as `path`. Menus are windows of their own: the screen is the picture."""
+        if self.out is None:
+            return
+        window = self.main_window()
+        menu, opened = window.menuBar(), []
+        for title in path:
+            action = next(one for one in menu.actions() if one.text().replace("&", "") == title)
+            if opened:
+                menu.setActiveAction(action)
+            else:
+                action.menu().popup(window.mapToGlobal(menu.geometry().bottomLeft()))
+            menu = action.menu()
+            opened.append(menu)
+            self.settle()
+        place = window.geometry()
+        picture = window.screen().grabWindow(0, place.x(), place.y(), place.width(), place.height())
+        for menu in reversed(opened):
+            menu.hide()
+        self.write(pixels(picture), name)
+
+    def save_preferences(self, name: str, page: str) -> None:
+        """One page of napari's Preferences."""
+        from qtpy.QtWidgets import QApplication, QListWidget
+
+        if self.out is None:
+            return
+        bar = self.main_window().menuBar()
+        file = next(one.menu() for one in bar.actions() if one.text().replace("&", "") == "File")
+        next(one for one in file.actions() if one.text() == "Preferences").trigger()
+        self.settle()
+        dialog = next(one for one in QApplication.topLevelWidgets() if one.windowTitle() == "Preferences")
+        dialog.resize(*PREFERENCES_SIZE)
+        pages = dialog.findChild(QListWidget)
+        titles = [pages.item(row).text() for row in range(pages.count())]
+        pages.setCurrentRow(titles.index(page))
+        self.settle()
+        picture = dialog.grab()
+        dialog.close()
+        self.write(pixels(picture), name)
+
+    def main_window(self) -> Any:
+        from qtpy.QtWidgets import QApplication, QMainWindow
+
+        return next(one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow) and one.isVisible())
+
+    def write(self, picture: "np.ndarray[Any, Any]", name: str) -> None:
+        assert self.out is not None
+        path = self.out / f"napari-{name}.png"
+        written(picture, path)
+        print(f"{path.name}  {path.stat().st_size / 1000:.0f} kB", flush=True)
 
     def settle(self, seconds: float = 0.6) -> None:
         """Let layouts, timers and drawing come to rest."""
@@ -223,9 +276,17 @@ class Tour:
             time.sleep(0.005)
 
 
+def pixels(picture: Any) -> "np.ndarray[Any, Any]":
+    """``(y, x, 4)`` of a Qt pixmap."""
+    image = picture.toImage().convertToFormat(picture.toImage().Format.Format_RGBA8888)
+    flat = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), dtype=np.uint8)
+    return flat.reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width()]
+
+
 def written(picture: "np.ndarray[Any, Any]", path: Path) -> None:
     image = Image.fromarray(np.ascontiguousarray(picture[..., :3]))
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    # this method keeps the colours of thin lines, which the usual one gives up for shades of grey
+    image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

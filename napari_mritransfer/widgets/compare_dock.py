@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _NO_MEASUREMENT = "Undersample a scan first (Load scan)."
+_WHERE_RUNS_BEGAN = f"Before transfer: the network that the ticked runs learned from, {DEFAULT_MODEL} without runs."
 _NO_REFERENCE = "This scan has no fully sampled reference: pictures can be compared, but nothing can be measured."
 
 
@@ -48,9 +49,9 @@ class CompareDock(Dock):
         self.about = text_label()
         self.methods = MethodList()
         self.model = narrow(QComboBox())
+        self.model.addItem("the one the runs began as", ("", _WHERE_RUNS_BEGAN))
         for card in model_cards():
-            self.model.addItem(card.name, card.title)  # titles are sentences, too long for a list
-        self.model.setCurrentIndex(self.model.findText(DEFAULT_MODEL))
+            self.model.addItem(card.name, (card.name, card.title))  # titles are sentences, too long for a list
         self.about_model = text_label()
         self.add_run = QPushButton("Add run folder…")
         self.build, self.stop = QPushButton("Build board"), QPushButton("Stop")
@@ -99,7 +100,7 @@ class CompareDock(Dock):
         if chosen is None:
             raise BadInput(_NO_MEASUREMENT)
         return CompareInputs(
-            chosen, self.methods.ticked, model=self.model.currentText() or DEFAULT_MODEL, device=preferences().device
+            chosen, self.methods.ticked, model=self.model.currentData()[0], device=preferences().device
         )
 
     def export_to(self, chosen: Path) -> None:
@@ -137,7 +138,7 @@ class CompareDock(Dock):
 
     def _on_model_chosen(self) -> None:
         """GUI thread."""
-        self.about_model.setText(str(self.model.currentData() or ""))
+        self.about_model.setText(self.model.currentData()[1])
         self.about_model.show()
 
     def _on_runs_changed(self) -> None:

@@ -22,14 +22,15 @@ class CompareInputs:
     ticked
         Methods from left to right: ``reference``, ``zero-filled``, ``pretrained`` and run folders.
     model
-        Zoo name of the network that ``pretrained`` is.
+        Zoo name of the network that ``pretrained`` is; empty for the one that the ticked runs began as, or the zoo's
+        default without runs.
     device
         As in the preferences.
     """
 
     measurement: Undersampled
     ticked: tuple[str, ...]
-    model: str = DEFAULT_MODEL
+    model: str = ""
     device: str = "auto"
 
     @property
@@ -52,7 +53,7 @@ class CompareInputs:
             "command": "compare",
             "scan": str(self.measurement.scan),
             "methods": methods,
-            "model": self.model,
+            "model": self.model or DEFAULT_MODEL,
             "sampling": self.measurement.sampling.as_record(),
             "out": str(out),
             "peak": "volume",
@@ -61,7 +62,7 @@ class CompareInputs:
 
     def _method(self, name: str) -> str:
         """`pretrained` by its own name where ticked runs began elsewhere: there it would mean what they began as."""
-        if name != PRETRAINED:
+        if name != PRETRAINED or not self.model:
             return name
         runs = [Path(one) for one in self.ticked if one not in (REFERENCE, ZERO_FILLED, PRETRAINED)]
         origins = {RunDirectory(run).config().model for run in runs}

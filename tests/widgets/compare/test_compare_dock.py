@@ -48,8 +48,10 @@ def test_the_worker_gets_exactly_what_was_chosen(dock, root, scan, orders, qtbot
 
 def test_pretrained_is_the_chosen_network_also_beside_runs_that_began_elsewhere(tmp_path, scan):
     run = str(write_run(tmp_path / "run", model="another-model"))
-    command = CompareInputs(measurement(scan), ("pretrained", run)).command(tmp_path / "out")
-    assert command["methods"] == [DEFAULT_MODEL, run]
+    chosen = CompareInputs(measurement(scan), ("pretrained", run), model=DEFAULT_MODEL).command(tmp_path / "out")
+    assert chosen["methods"] == [DEFAULT_MODEL, run]
+    left_open = CompareInputs(measurement(scan), ("pretrained", run)).command(tmp_path / "out")
+    assert left_open["methods"] == ["pretrained", run]
 
 
 def test_the_board_comes_up_with_the_result_and_its_verdict(dock, scan, orders, tmp_path, qtbot):
