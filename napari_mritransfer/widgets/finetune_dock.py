@@ -19,11 +19,11 @@ from superqt import QCollapsible
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.study.sampling import Sampling
-from napari_mritransfer.training.client import Answer, Result
 from napari_mritransfer.training.config import FinetuneConfig
 from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, Stopped
 from napari_mritransfer.training.rundir import PREVIEW
 from napari_mritransfer.widgets.advanced_form import AdvancedForm
+from napari_mritransfer.widgets.device_choice import DeviceChoice
 from napari_mritransfer.widgets.dock import Dock, narrow, text_label
 from napari_mritransfer.widgets.finetune_inputs import FinetuneInputs, new_runs
 from napari_mritransfer.widgets.lifetime import while_alive
@@ -32,6 +32,7 @@ from napari_mritransfer.widgets.model_choice import ModelChoice
 from napari_mritransfer.widgets.preview_view import PreviewView
 from napari_mritransfer.widgets.run_list import RunList, runs_in
 from napari_mritransfer.widgets.scan_choice import ScanChoice
+from napari_mritransfer.widgets.scan_files import ScanFiles
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.strategy_list import StrategyList
 from napari_mritransfer.widgets.theme import colours_of
@@ -53,7 +54,8 @@ class FinetuneDock(Dock):
         self.strategies = StrategyList()
         self.scans = ScanChoice(self.viewer)
         self.sampling = narrow(QComboBox())
-        self.device = narrow(QComboBox())
+        self.device = DeviceChoice(self.session.request, preferences().device)
+        self.files = ScanFiles(self.session, self)
         self.advanced = AdvancedForm()
         self.estimate = TimeEstimate(self.session.request)
         self.start, self.stop = QPushButton("Start"), QPushButton("Stop")
@@ -64,12 +66,12 @@ class FinetuneDock(Dock):
         self.runs = RunList()
         self._lay_out()
         self._shown: list[Run] = []
-        self._asked_devices = False
 
         for changed in (self.model.changed, self.strategies.changed, self.scans.changed, self.advanced.changed):
             changed.connect(self._on_input_changed)
         self.sampling.currentIndexChanged.connect(self._on_input_changed)
         self.device.currentIndexChanged.connect(self._on_input_changed)
+        self.files.written.connect(self._on_scans_written)
         self.start.clicked.connect(self._on_start_clicked)
         self.stop.clicked.connect(self.tuning.stop)
         self.runs.show_wanted.connect(self._on_show_wanted)
@@ -81,7 +83,6 @@ class FinetuneDock(Dock):
         while_alive(self, self.viewer.events.theme, self._on_theme_changed)
 
         self._on_measurements_changed()
-        self._fill_devices([])
         self._show_curves(self.tuning.runs)
         self._on_state_changed()
         self._on_theme_changed()
@@ -106,7 +107,7 @@ class FinetuneDock(Dock):
             validation=() if judge is None else (str(self.session.path_of(judge)),),
             slices=self.scans.slices,
             sampling=self.sampling.currentData(),
-            device=self.device.currentData() or "auto",
+            device=self.device.device,
             advanced=self.advanced.values,
         )
 
@@ -127,7 +128,8 @@ class FinetuneDock(Dock):
         if self.tuning.is_busy or not self.isVisible():
             return
         try:
-            configs = self._configs() if self.scans.train_layers else []
+            is_ready = self.scans.train_layers and all(map(self.session.file_at_hand, self.scans.chosen))
+            configs = self._configs() if is_ready else []
         except BadInput:
             configs = []  # said when Start is pressed, not while the form is being filled in
         self.estimate.ask(configs)
@@ -137,11 +139,27 @@ class FinetuneDock(Dock):
     def _on_start_clicked(self) -> None:
         """GUI thread."""
         try:
-            runs = new_runs(self._configs(), self.session.folder("runs"))
+            if all(self.session.file_at_hand(layer) for layer in self.scans.chosen):
+                self._start()
+            else:
+                self.files.write(self.scans.chosen)
+                self.start.setEnabled(False)
+                self._say("Writing scans that have no file yet…")
         except (BadInput, OSError) as error:
             self._say(str(error), is_error=True)
-            return
-        self._begin(runs)
+
+    def _start(self) -> None:
+        self._begin(new_runs(self._configs(), self.session.folder("runs")))
+
+    def _on_scans_written(self, complaint: str) -> None:
+        """GUI thread."""
+        self._on_state_changed()
+        try:
+            if complaint:
+                raise BadInput(complaint)
+            self._start()
+        except (BadInput, OSError) as error:
+            self._say(str(error), is_error=True)
 
     def _on_resume_wanted(self, folder: Path) -> None:
         """GUI thread."""
@@ -181,7 +199,7 @@ class FinetuneDock(Dock):
     def _on_state_changed(self) -> None:
         """GUI thread; the one place that switches buttons."""
         state = self.tuning.state
-        self.start.setEnabled(not self.tuning.is_busy)
+        self.start.setEnabled(not self.tuning.is_busy and not self.files.is_writing)
         self.stop.setEnabled(state is RunState.RUNNING)
         self.bar.setVisible(self.tuning.is_busy)
         self.runs.allow_resume(not self.tuning.is_busy)
@@ -230,19 +248,6 @@ class FinetuneDock(Dock):
                 self.sampling.addItem(f"as {measurement.name}", measurement.sampling)
         self.sampling.setCurrentIndex(self.sampling.count() - 1)
 
-    def _fill_devices(self, found: list[dict[str, str]]) -> None:
-        wanted = self.device.currentData() or preferences().device
-        self.device.clear()
-        self.device.addItem("Automatic (a GPU if there is one)", "auto")
-        for device in found or [{"name": "cpu", "label": "CPU"}]:
-            self.device.addItem(device["label"], device["name"])
-        self.device.setCurrentIndex(max(0, self.device.findData(wanted)))
-
-    def _on_devices_found(self, answer: Answer) -> None:
-        """GUI thread."""
-        if isinstance(answer, Result):
-            self._fill_devices(answer.values["devices"])
-
     def _on_theme_changed(self, _event: object = None) -> None:
         """GUI thread."""
         self.plot.follow_theme()
@@ -252,20 +257,13 @@ class FinetuneDock(Dock):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """GUI thread; runs may have come while the dock was away."""
         super().showEvent(event)
-        if not self._asked_devices:
-            self._asked_devices = True
-            request = self.session.request({"command": "devices"}, "Looking for devices")
-            request.ended.connect(self._on_devices_found)
+        self.device.ask_once()
         self._on_input_changed()
 
     # ------------------------------------------------------------------ looks
 
     def _lay_out(self) -> None:
-        for widget, tip in (
-            (self.sampling, "How the scans are undersampled for learning and validation; make one in Load scan"),
-            (self.device, "Where to compute"),
-        ):
-            widget.setToolTip(tip)
+        self.sampling.setToolTip("How the scans are undersampled for learning and validation; make one in Load scan")
         folded = QCollapsible("Advanced")
         folded.addWidget(self.advanced)
         buttons = QHBoxLayout()

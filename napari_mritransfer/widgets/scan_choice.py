@@ -110,6 +110,11 @@ class ScanChoice(QWidget):
         return self.validation.currentData()
 
     @property
+    def chosen(self) -> "list[Layer]":
+        """All of them."""
+        return self.train_layers + ([] if self.validation_layer is None else [self.validation_layer])
+
+    @property
     def slices(self) -> int | tuple[int, ...]:
         """Number of evenly spaced slices, or the picked indices."""
         return self.count.value() if self.evenly.isChecked() else tuple(sorted(self._picked))

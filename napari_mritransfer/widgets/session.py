@@ -79,6 +79,7 @@ class Session(QObject):
         self.tuning = Tuning(self.request)
         self.board: Any = None
         self._requests: set[Request] = set()
+        self._files: weakref.WeakKeyDictionary[Layer, tuple[weakref.ref[Any], Path]] = weakref.WeakKeyDictionary()
         self._windows: set[int] = set()
         # for viewers that are dropped without their window being closed
         self._at_the_end = weakref.finalize(viewer, self.client.close)
@@ -136,10 +137,27 @@ class Session(QObject):
         OSError
             If it has no file and none can be written.
         """
+        there = self.file_at_hand(layer)
+        if there is None:
+            there = _written(acquired_scan(layer), self.folder("inputs"))
+            self._files[layer] = (weakref.ref(layer.data), there)
+        return there
+
+    def file_at_hand(self, layer: "Layer") -> Path | None:
+        """As `path_of`, at once; None where a file has to be written first, which may take seconds.
+
+        Raises
+        ------
+        BadInput
+            If the layer is no scan.
+        """
+        voxels, written = self._files.get(layer, (None, None))
+        if written is not None and voxels is not None and voxels() is layer.data and written.is_file():
+            return written
         scan = acquired_scan(layer)
         if identity(layer) is not None and scan.path is not None and scan.path.is_file() and _is_as_read(layer, scan):
             return scan.path
-        return _written(scan, self.folder("inputs"))
+        return None
 
     def close(self) -> None:
         """End the worker and whatever it does; called when the window closes, harmless when repeated."""

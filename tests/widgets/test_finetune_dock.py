@@ -104,10 +104,12 @@ def test_the_newest_measurement_sets_the_sampling(dock, sent, heads):
     assert (config["phase_encode"], config["snr_db"]) == ("x", 20.0)
 
 
-def test_a_layer_without_a_file_is_written_for_the_worker(dock, sent, viewer):
+def test_a_layer_without_a_file_is_written_for_the_worker(dock, sent, viewer, qtbot):
     layer = viewer.add_image(viewer.layers[0].data * 2, name="mine/too", scale=(4, 2, 2))
     dock.choose_scans([layer], viewer.layers[1])
     dock.start.click()
+    assert not dock.start.isEnabled()
+    qtbot.waitUntil(lambda: bool(jobs(sent)), timeout=SOON)
     (path,) = jobs(sent)[0].command["config"]["train"]
     assert Path(path).is_file()
     assert Path(path).name.startswith("mine-too")
@@ -224,7 +226,7 @@ def test_a_theme_change_is_followed(dock, viewer, sent):
 
 def test_devices_come_from_the_worker(dock, sent, qtbot):
     qtbot.waitUntil(lambda: any(r.command["command"] == "devices" for r in sent) or not dock.isVisible(), timeout=SOON)
-    dock._on_devices_found(Result({"devices": [{"name": "cuda:0", "label": "A GPU (3 of 4 GB free)"}]}))
+    dock.device._on_devices_found(Result({"devices": [{"name": "cuda:0", "label": "A GPU (3 of 4 GB free)"}]}))
     names = [dock.device.itemData(i) for i in range(dock.device.count())]
     assert names == ["auto", "cuda:0"]
 
@@ -232,3 +234,17 @@ def test_devices_come_from_the_worker(dock, sent, qtbot):
 def test_the_session_is_the_viewers(viewer, dock, sent):
     assert session_of(viewer) is dock.session
     assert dock.session.viewer is dock.viewer
+
+
+def test_a_layer_that_cannot_be_written_is_told_and_nothing_is_lost(dock, sent, viewer, qtbot, tmp_path):
+    layer = viewer.add_image(viewer.layers[0].data * 2, name="mine")
+    dock.choose_scans([layer], viewer.layers[1])
+    (tmp_path / "kept" / "inputs").parent.mkdir(exist_ok=True)
+    (tmp_path / "kept" / "inputs").write_text("a file where the folder should be")
+    dock.start.click()
+    qtbot.waitUntil(lambda: "choose another run folder" in dock.status.text(), timeout=SOON)
+    assert dock.start.isEnabled()
+    assert not jobs(sent)
+    (tmp_path / "kept" / "inputs").unlink()
+    dock.start.click()
+    qtbot.waitUntil(lambda: bool(jobs(sent)), timeout=SOON)
