@@ -42,11 +42,12 @@ lint: $(STAMP) ## ruff, mypy, and who imports whom
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
-bench: $(STAMP) ## all of benchmarks/, on an otherwise idle machine
+bench: PROGRAMS := $(VIRTUAL_SCREEN)
+bench: windows $(STAMP) ## all of benchmarks/, on an otherwise idle machine
 	@shopt -s nullglob
 	for script in benchmarks/*.py; do
 		echo "== $$script"
-		$(MALLOC) $(BIN)/python "$$script"
+		$(MALLOC) $(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1920x1080x24") $(BIN)/python "$$script"
 	done
 
 .PHONY: windows
