@@ -114,8 +114,6 @@ class WorkerClient:
         with self._lock:
             if self.pid is not None:
                 return
-            if self._process is not None:
-                _reap(self._process)
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
                 env={**_ENVIRONMENT, **os.environ},
@@ -162,8 +160,7 @@ class WorkerClient:
         process.kill()
         _reap(process)
 
-    @staticmethod
-    def _listen(process: "subprocess.Popen[str]", orders: dict[str, Order]) -> None:
+    def _listen(self, process: "subprocess.Popen[str]", orders: dict[str, Order]) -> None:
         """Runs in a thread of its own, for as long as the process talks."""
         assert process.stdout is not None
         with process.stdout as lines:
@@ -172,7 +169,16 @@ class WorkerClient:
                     orders[identity].answers.put(answer)
                     if is_terminal(answer):
                         orders.pop(identity)
-        for order in list(orders.values()):
+        # It says nothing more, but it may not be dead yet: an order that came now would never be answered. Those that
+        # came before are told, and the next one finds no process and starts another.
+        with self._lock:
+            if self._process is process:
+                self._process = None
+            unanswered = [*orders.values()]
+            orders.clear()
+        process.kill()
+        _reap(process)
+        for order in unanswered:
             order.answers.put(None)
 
 

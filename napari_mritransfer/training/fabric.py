@@ -1,5 +1,6 @@
 """lightning-fabric, told where it runs: one process, or one per device that `training.replicas` has started."""
 
+import atexit
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from napari_mritransfer.training.config import BadConfig
 # holding the interpreter's lock, which such a thread needs to end, when its last message broke off (torch 2.13): both
 # wait for ever. A group and its two idle threads are a small price.
 _RETIRED: list[object] = []
+atexit.register(_RETIRED.clear)  # while there still is an interpreter whose lock the threads can take
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ class LivePlot(QWidget):
             levels["pretrained"] = run.curve[0][1]
         colours = colours_of(self._viewer)
         for name, value in levels.items():
-            label = {"position": 0.98, "color": colours.text, "anchors": [(1, 1), (1, 1)]}
+            # below the pretrained level, above the zero-filled one: curves lie on the other side
+            side = (1, 0) if name == "pretrained" else (1, 1)
+            label = {"position": 0.98, "color": colours.text, "anchors": [side, side]}
             pen = pg.mkPen(colours.text, style=pg.QtCore.Qt.PenStyle.DashLine)
             line = pg.InfiniteLine(value, angle=0, pen=pen, label=f"{name} {value:.2f} dB", labelOpts=label)
             self.psnr.addItem(line)

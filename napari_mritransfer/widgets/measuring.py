@@ -168,7 +168,7 @@ class Measuring(QObject):
         rate = "as measured" if job.sampling.as_measured else f"{100 * values['nominal_rate']:.3g} %"
         assert job.file is not None
         measurement = Undersampled(
-            name=f"{job.scan.name} {rate}",
+            name=f"{rate}: {job.scan.name}",  # the rate first, for lists are narrow
             scan=job.file,
             sampling=job.sampling,
             layer=self._add_layer(job, image, rate),

@@ -1,7 +1,6 @@
 """The methods to tick: reference, zero-filled, pretrained, and the runs that were found."""
 
 import math
-from datetime import datetime
 from pathlib import Path
 
 from qtpy.QtCore import QSize, Qt, Signal
@@ -133,8 +132,5 @@ def _entry(folder: Path) -> RunEntry | None:
 
 def _label(entry: RunEntry) -> str:
     """``LFT 31.20 dB, 20 Nov 14:05``: the decibels are those of the run's own validation."""
-    short = entry.label.split("(")[-1].rstrip(")")
-    metrics = entry.folder / "metrics.json"
-    made = datetime.fromtimestamp(metrics.stat().st_mtime if metrics.exists() else entry.folder.stat().st_mtime)
     stopped = "" if entry.is_finished else ", stopped"
-    return f"{short} {entry.psnr:.2f} dB, {made:%d %b %H:%M}{stopped}"
+    return f"{entry.short} {entry.psnr:.2f} dB, {entry.when}{stopped}"

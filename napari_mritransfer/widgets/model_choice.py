@@ -39,7 +39,7 @@ class ModelChoice(QWidget):
         self.list.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.list.setMinimumContentsLength(12)
         for card in self._cards.values():
-            self.list.addItem(card.title, card.name)
+            self.list.addItem(card.name, card.name)  # titles are sentences, too long for a list
             self.list.setItemData(self.list.count() - 1, card.title, Qt.ItemDataRole.ToolTipRole)
         self.list.setCurrentIndex(self.list.findData(DEFAULT_MODEL))
         self.from_file = QPushButton("File…")

@@ -1,7 +1,9 @@
 """The runs that lie in the run folder, of this session and of earlier ones."""
 
+import contextlib
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -29,6 +31,19 @@ class RunEntry:
     label: str
     psnr: float
     is_finished: bool
+
+    @property
+    def short(self) -> str:
+        """``LFT`` for "Linear fine-tuning (LFT)"."""
+        return self.label.split("(")[-1].rstrip(")")
+
+    @property
+    def when(self) -> str:
+        """``20 Nov 14:03``, when it was started, where this plugin named the folder; else the folder's name."""
+        with contextlib.suppress(ValueError):
+            started = datetime.strptime("_".join(self.folder.name.split("_")[:2]), "%Y-%m-%d_%H-%M-%S")
+            return f"{started:%d %b %H:%M}"
+        return self.folder.name
 
 
 def runs_in(root: Path) -> list[RunEntry]:
@@ -139,10 +154,4 @@ class RunList(QWidget):
 
 
 def _name(entry: RunEntry) -> str:
-    """``LFT, 20 Nov 14:03`` from the folder's name where this plugin named it."""
-    short = entry.label.split("(")[-1].rstrip(")")
-    date, _, rest = entry.folder.name.partition("_")
-    clock = rest.split("_")[0].split("-")
-    if date.count("-") == 2 and len(clock) == 3:
-        return f"{short}, {date[5:]} {clock[0]}:{clock[1]}"
-    return f"{short}, {entry.folder.name}"
+    return f"{entry.short}, {entry.when}"

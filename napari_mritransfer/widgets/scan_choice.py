@@ -163,12 +163,13 @@ class ScanChoice(QWidget):
         self.changed.emit()
 
     def _on_add_shown_clicked(self) -> None:
-        """GUI thread; scans are (…, slice, y, x), so the slice is the third axis from the end."""
-        if self._viewer.dims.ndim >= 3:
-            layer = next(iter(self.train_layers), None)
-            step = int(self._viewer.dims.current_step[-3])
-            if layer is None or step < layer.data.shape[-3]:
-                self._picked.add(step)
+        """GUI thread; by place, for the slider counts in the thinnest slices of all layers."""
+        layer = next(iter(self.train_layers), None)
+        if layer is not None:
+            # scans are (…, slice, y, x), so the slice is the third axis from the end
+            shown = round(float(layer.world_to_data(self._viewer.dims.point)[-3]))
+            if 0 <= shown < layer.data.shape[-3]:
+                self._picked.add(shown)
         self.picked.setChecked(True)
         self._show_picked()
 

@@ -22,6 +22,7 @@ class TimeEstimate(QLabel):
         super().__init__()
         self.setWordWrap(True)
         self._send = request
+        self._question: list[FinetuneConfig] = []
         self._configs: list[FinetuneConfig] = []
         self._seconds = 0.0
         self._asked: Request | None = None
@@ -31,9 +32,11 @@ class TimeEstimate(QLabel):
         self._rest.timeout.connect(self._on_rest)
 
     def ask(self, configs: Sequence[FinetuneConfig]) -> None:
-        """Estimate these soon; an earlier question is dropped. None of them: say nothing."""
+        """Estimate these soon; an earlier question is dropped, unless it is the same. None of them: say nothing."""
+        if self._question == [*configs] and self.text():
+            return
         self.drop()
-        self._configs, self._seconds = list(configs), 0.0
+        self._question, self._configs, self._seconds = [*configs], [*configs], 0.0
         self.setText("Time needed: estimating…" if configs else "")
         if configs:
             self._rest.start()

@@ -248,3 +248,28 @@ def test_a_layer_that_cannot_be_written_is_told_and_nothing_is_lost(dock, sent, 
     (tmp_path / "kept" / "inputs").unlink()
     dock.start.click()
     qtbot.waitUntil(lambda: bool(jobs(sent)), timeout=SOON)
+
+
+def test_the_shown_slice_is_the_scans_own_whatever_else_is_open(dock, sent, viewer):
+    """The slider counts in the thinnest slices of all layers."""
+    scan = viewer.layers[0]
+    viewer.add_image(scan.data, name="thin", scale=(1, 2, 2))
+    viewer.dims.set_point(0, 3 * scan.scale[0])
+    dock.scans.add_shown.click()
+    assert dock.scans.slices == (3,)
+
+
+def test_the_same_question_is_not_estimated_twice(dock, sent, qtbot):
+    def asked():
+        return [request for request in sent if request.command["command"] == "estimate"]
+
+    dock.estimate.ask(dock.inputs().configs())
+    qtbot.waitUntil(lambda: len(asked()) == 1, timeout=SOON)
+    for _ in range(2):
+        asked()[-1].ended.emit(Result({"seconds": 60.0}))
+    assert dock.estimate.text() == "Time needed: about 2 min."
+    dock.estimate.ask(dock.inputs().configs())
+    assert dock.estimate.text() == "Time needed: about 2 min."
+    dock.advanced.epochs.value = 3
+    dock.estimate.ask(dock.inputs().configs())
+    assert "estimating" in dock.estimate.text()

@@ -73,7 +73,7 @@ def test_the_zero_filled_layer_lies_above_its_source_in_the_same_window(
     assert dock.choice.currentText() == "head"
     assert dock.choice.count() == 2  # what was made from a scan is not offered
     (measurement,) = session_of(viewer).measurements
-    assert measurement.name == "head 25 %"
+    assert measurement.name == "25 %: head"
     assert measurement.layer == identity(layer)
     assert measurement.source_layer == identity(source)
     assert measurement.scan == tmp_path / "head.nii.gz"
@@ -178,7 +178,7 @@ def test_a_complex_scan_can_be_taken_as_it_was_measured(viewer, opened_dock, ope
     layer = viewer.layers[-1]
     assert layer.name == "complex zero-filled"
     assert layer.metadata[KEY]["scan"].origin is Origin.MAGNITUDE
-    assert session_of(viewer).measurements[0].name == "complex as measured"
+    assert session_of(viewer).measurements[0].name == "as measured: complex"
     assert not session_of(viewer).measurements[0].has_reference
     assert list(np.flatnonzero(dock.form.picture.lines)) == [2, 3, 4]
 
