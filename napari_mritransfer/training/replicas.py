@@ -128,6 +128,7 @@ def main() -> None:
         job = Job(directory.config(), directory, lambda: False, place)
         print(_READY, file=answers, flush=True)
         job.help()
+        os._exit(0)  # it has nothing to put away, and the first process may end it in the middle of doing so
     except Exception as error:
         sentence = " ".join(str(error).split())
         print(f"Device {order['rank'] + 1} of {order['devices']} gave up: {sentence}", file=answers, flush=True)
