@@ -180,7 +180,7 @@ def demo(
     answer(as_json, found)
     if viewer:
         # a process of its own: napari's has no business with torch, and the widgets are above the command line
-        raise typer.Exit(subprocess.run([sys.executable, "-m", _DEMO_VIEWER, str(folder)], check=False).returncode)
+        raise typer.Exit(subprocess.run([sys.executable, "-P", "-m", _DEMO_VIEWER, str(folder)], check=False).returncode)
 
 
 def _has_display() -> bool:
@@ -190,6 +190,9 @@ def _has_display() -> bool:
 
 def worker() -> None:
     """Serve jobs over JSON lines on standard input and output (for programs, not for people)."""
+    if hasattr(os, "nice"):
+        os.nice(5)  # the viewer that waits for the answers comes first
+
     from napari_mritransfer.study.tasks import TASKS
     from napari_mritransfer.training.worker import serve
 

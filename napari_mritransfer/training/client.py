@@ -14,7 +14,9 @@ from typing import IO, Any
 
 from napari_mritransfer.training.events import TERMINAL, Event, Failed, from_record
 
-WORKER = (sys.executable, "-m", "napari_mritransfer", "worker")
+_CANNOT_START = "The worker process cannot be started; close other programs, or install the package again."
+# -P: nothing from the folder that the viewer happens to be started in
+WORKER = (sys.executable, "-P", "-m", "napari_mritransfer", "worker")
 _ENVIRONMENT = {
     # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -79,6 +81,11 @@ class Order:
         if not self.has_ended:
             self._client.tell({"command": "stop", "id": self.identity})
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether the process was ended by this side."""
+        return self._client.was_killed
+
     def end_process(self) -> None:
         """End the worker itself, which ends this and every other order. Any thread."""
         if not self.has_ended:
@@ -102,6 +109,7 @@ class WorkerClient:
         self._orders: dict[str, Order] = {}
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
+        self.was_killed = False  # by us, rather than having ended by itself
 
     @property
     def pid(self) -> int | None:
@@ -114,11 +122,15 @@ class WorkerClient:
         with self._lock:
             if self.pid is not None:
                 return
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-                env={**_ENVIRONMENT, **os.environ},
-            )  # fmt: skip
-            self._orders = {}
+            try:
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+                    env={**_ENVIRONMENT, **os.environ},
+                )  # fmt: skip
+            except OSError:  # no memory, no such program: whoever orders something is told
+                self._process = None
+                return
+            self._orders, self.was_killed = {}, False
             arguments = (self._process, self._orders)
             threading.Thread(target=self._listen, args=arguments, daemon=True, name="worker answers").start()
 
@@ -127,6 +139,9 @@ class WorkerClient:
         with self._lock:
             self.start()
             order = Order(self, str(next(self._numbers)))
+            if self._process is None:
+                order.answers.put(Failed(_CANNOT_START, 0))
+                return order
             self._orders[order.identity] = order
             self.tell({**command, "id": order.identity})
             return order
@@ -142,6 +157,7 @@ class WorkerClient:
         """End the process now; what waits for its answers gets `WorkerEnded`. The next order starts another one."""
         with self._lock:
             process, self._process = self._process, None
+            self.was_killed = True
         if process is not None:
             process.kill()
             _reap(process)

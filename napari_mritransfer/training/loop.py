@@ -9,6 +9,7 @@ from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.device import out_of_memory
 from napari_mritransfer.training.events import TERMINAL, Event, Failed, Stopped
 from napari_mritransfer.training.job import Interrupted, Job, NonFinite
+from napari_mritransfer.training.lock import locked
 from napari_mritransfer.training.replicas import ReplicaFailed, Replicas, replicas_for
 from napari_mritransfer.training.result import Result
 from napari_mritransfer.training.rundir import RunDirectory
@@ -62,8 +63,8 @@ def finetune(
 
     try:
         _claim(directory, config, resume=resume)
-        record = directory.recorder(on_event)
-        with replicas_for(config, run) as replicas:
+        with locked(run), replicas_for(config, run) as replicas:
+            record = directory.recorder(on_event)
             job = Job(config, directory, should_stop, replicas.place)
             replicas.wait(job.check_own_stop)
             return job.run(tell)

@@ -82,7 +82,7 @@ def replicas_for(config: FinetuneConfig, run: Path) -> Iterator[Replicas]:
     try:
         for rank in range(1, devices):
             helper = subprocess.Popen(
-                [sys.executable, "-m", HELPER],
+                [sys.executable, "-P", "-m", HELPER],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
             )  # fmt: skip
             helpers.append(helper)

@@ -59,7 +59,7 @@ class RunDirectory:
             If there is no run in the folder, or its configuration cannot be read.
         """
         if not self.config_path.is_file():
-            raise BadConfig(f"{self.folder} holds no run to resume; start it without --resume.")
+            raise BadConfig(f"{self.folder} holds no run to resume; start a new one.")
         return FinetuneConfig.from_json(self.config_path.read_text(encoding="utf-8"))
 
     def is_finished(self) -> bool:

@@ -29,7 +29,9 @@ class DeviceChoice(QComboBox):
         self.setToolTip("Where to compute")
         self._send = request
         self._has_asked = False
-        self._fill(_CPU, preferred)
+        self._wanted = preferred
+        self._fill(_CPU)
+        self.activated.connect(self._on_user_chose)
 
     @property
     def device(self) -> str:
@@ -45,11 +47,15 @@ class DeviceChoice(QComboBox):
     def _on_devices_found(self, answer: Answer) -> None:
         """GUI thread."""
         if isinstance(answer, Result):
-            self._fill(answer.values["devices"], self.device)
+            self._fill(answer.values["devices"])
 
-    def _fill(self, found: Sequence[Mapping[str, str]], wanted: str) -> None:
+    def _on_user_chose(self) -> None:
+        """GUI thread."""
+        self._wanted = self.device
+
+    def _fill(self, found: Sequence[Mapping[str, str]]) -> None:
         self.clear()
         self.addItem("Automatic (a GPU if there is one)", "auto")
         for device in found:
             self.addItem(device["label"], device["name"])
-        self.setCurrentIndex(max(0, self.findData(wanted)))
+        self.setCurrentIndex(max(0, self.findData(self._wanted)))

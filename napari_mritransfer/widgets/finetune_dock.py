@@ -66,6 +66,7 @@ class FinetuneDock(Dock):
         self.runs = RunList()
         self._lay_out()
         self._shown: list[Run] = []
+        self._is_live = True  # whether the plot follows the job, or shows what the user asked for
 
         for changed in (self.model.changed, self.strategies.changed, self.scans.changed, self.advanced.changed):
             changed.connect(self._on_input_changed)
@@ -77,6 +78,7 @@ class FinetuneDock(Dock):
         self.runs.show_wanted.connect(self._on_show_wanted)
         self.runs.resume_wanted.connect(self._on_resume_wanted)
         self.runs.base_wanted.connect(self.model.add)
+        self.session.requested.connect(self._on_requested)
         self.session.measurements_changed.connect(self._on_measurements_changed)
         self.tuning.changed.connect(self._on_state_changed)
         self.tuning.told.connect(self._on_run_told)
@@ -120,7 +122,7 @@ class FinetuneDock(Dock):
         try:
             return self.inputs().configs()
         except OSError as error:
-            raise BadInput(f"{error.strerror or error}: choose another run folder under Preferences.") from error
+            raise BadInput(_about_folder(error)) from error
 
     def _on_input_changed(self) -> None:
         """GUI thread."""
@@ -145,8 +147,10 @@ class FinetuneDock(Dock):
                 self.files.write(self.scans.chosen)
                 self.start.setEnabled(False)
                 self._say("Writing scans that have no file yet…")
-        except (BadInput, OSError) as error:
+        except BadInput as error:
             self._say(str(error), is_error=True)
+        except OSError as error:
+            self._say(_about_folder(error), is_error=True)
 
     def _start(self) -> None:
         self._begin(new_runs(self._configs(), self.session.folder("runs")))
@@ -158,8 +162,10 @@ class FinetuneDock(Dock):
             if complaint:
                 raise BadInput(complaint)
             self._start()
-        except (BadInput, OSError) as error:
+        except BadInput as error:
             self._say(str(error), is_error=True)
+        except OSError as error:
+            self._say(_about_folder(error), is_error=True)
 
     def _on_resume_wanted(self, folder: Path) -> None:
         """GUI thread."""
@@ -173,6 +179,7 @@ class FinetuneDock(Dock):
 
     def _begin(self, runs: list[Run]) -> None:
         self.estimate.drop()
+        self._is_live = True
         self._show_curves(runs)
         self.tuning.start(runs)
 
@@ -190,6 +197,7 @@ class FinetuneDock(Dock):
 
     def _on_show_wanted(self, folder: Path) -> None:
         """GUI thread."""
+        self._is_live = False
         self.show_runs([folder])
 
     def _show_curves(self, runs: list[Run]) -> None:
@@ -210,7 +218,7 @@ class FinetuneDock(Dock):
 
     def _on_run_told(self, run: Run, event: Event) -> None:
         """GUI thread."""
-        if self._shown is not self.tuning.runs:
+        if self._is_live and self._shown is not self.tuning.runs:
             self._show_curves(self.tuning.runs)
         self.plot.refresh()
         self.bar.setRange(0, run.config.steps)
@@ -218,7 +226,7 @@ class FinetuneDock(Dock):
         left = run.seconds_left
         rest = f", {in_words(left)} left" if left else ""
         self.bar.setFormat(f"{run.label}: {run.step} of {run.config.steps}{rest}")
-        if isinstance(event, EpochDone):
+        if isinstance(event, EpochDone) and self._is_live:
             self.preview.show_file(run.folder / PREVIEW, f"Step {event.step}")
         if isinstance(event, Started) and event.warnings:
             self._say(" ".join((self.tuning.message, *event.warnings)))
@@ -241,12 +249,20 @@ class FinetuneDock(Dock):
         """GUI thread; the newest measurement is what the user most likely wants to learn for."""
         rate = preferences().default_rate
         usual = Sampling(SamplingPattern(rate=rate, acs=min(SamplingPattern().acs, rate / 2)))
+        blocked = self.sampling.blockSignals(True)
         self.sampling.clear()
         self.sampling.addItem(f"random lines, {rate:.0%}", usual)
         for measurement in self.session.measurements:
             if measurement.has_reference:
                 self.sampling.addItem(f"as {measurement.name}", measurement.sampling)
         self.sampling.setCurrentIndex(self.sampling.count() - 1)
+        self.sampling.blockSignals(blocked)
+        self._on_input_changed()
+
+    def _on_requested(self, command: str) -> None:
+        """GUI thread. What the user waits for comes before an estimate."""
+        if command in ("undersample", "compare", "export"):
+            self.estimate.drop()
 
     def _on_theme_changed(self, _event: object = None) -> None:
         """GUI thread."""
@@ -289,3 +305,7 @@ class FinetuneDock(Dock):
         QVBoxLayout(box).addWidget(self.runs)
         column.addWidget(box)
         column.addStretch(1)
+
+
+def _about_folder(error: OSError) -> str:
+    return f"The run folder cannot be used ({error.strerror or error}); choose another one under Preferences."

@@ -1,14 +1,15 @@
 """An order to the worker process, seen from the GUI thread: progress comes as signals, and exactly one end."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_mritransfer.training.client import Answer, Order, WorkerEnded, is_terminal
-from napari_mritransfer.training.events import Failed
+from napari_mritransfer.training.events import Failed, Stopped
 
+RESTARTED = "The worker process was restarted to stop a transfer; start this again."
 CRASHED = "The worker process ended unexpectedly (killed, or out of memory); start again, and a new one takes over."
 _POLL_S = 0.1
 _BAR_MS = 200
@@ -28,9 +29,13 @@ class Request(QObject):
     told = Signal(object)
     ended = Signal(object)
 
-    def __init__(self, order: Order, command: Mapping[str, Any], title: str) -> None:
+    def __init__(
+        self, order: Order, command: Mapping[str, Any], title: str, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         super().__init__()
         self.order = order
+        self._title = title
+        self._is_wanted = is_wanted
         self.command = command
         self.has_ended = False
         self.has_crashed = False
@@ -39,7 +44,10 @@ class Request(QObject):
         self._bar_due.setSingleShot(True)
         self._bar_due.setInterval(_BAR_MS)
         self._bar_due.timeout.connect(self._move_bar)
-        self._drain: Any = thread_worker(_answers, progress={"desc": title, "total": 0})(order)
+        self._start_drain()
+
+    def _start_drain(self) -> None:
+        self._drain: Any = thread_worker(_answers, progress={"desc": self._title, "total": 0})(self.order)
         self._drain.yielded.connect(self._on_answer_yielded)
         self._drain.errored.connect(self._on_drain_errored)
         self._drain.aborted.connect(self._on_drain_aborted)
@@ -70,7 +78,7 @@ class Request(QObject):
             return
         if isinstance(answer, WorkerEnded):
             self.has_crashed = True
-            self._end(Failed(CRASHED, 0))
+            self._end(Failed(RESTARTED if self.order.was_killed else CRASHED, 0))
         elif is_terminal(answer):
             self._end(answer)
         else:
@@ -81,8 +89,14 @@ class Request(QObject):
         self._end(Failed(f"The viewer lost touch with the worker ({error}); start again.", 0))
 
     def _on_drain_aborted(self) -> None:
-        """GUI thread; the viewer is closing, and napari ends its threads."""
-        self.order.stop()
+        """GUI thread. napari ends all threads that were started while a closing window was in front, ours or not."""
+        if self.has_ended:
+            return
+        if self._is_wanted():
+            self._start_drain()
+        else:
+            self.order.stop()
+            self._end(Stopped(0, 0, None))
 
     def _end(self, answer: Answer) -> None:
         if not self.has_ended:
@@ -92,6 +106,9 @@ class Request(QObject):
 
 def _answers(order: Order) -> Generator[Answer | WorkerEnded | None, Any, None]:
     """Runs in a thread of napari's. Yields None while nothing comes: a yield is where napari can end the thread."""
+    pool = QThreadPool.globalInstance()
+    assert pool is not None
+    pool.releaseThread()  # it only waits: the pool has a thread per core, and other work needs them
     try:
         while not order.has_ended:
             try:
@@ -99,4 +116,4 @@ def _answers(order: Order) -> Generator[Answer | WorkerEnded | None, Any, None]:
             except WorkerEnded as ended:
                 yield ended
     finally:
-        order.stop()
+        pool.reserveThread()

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_mritransfer.training.config import BadConfig
-from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.training.rundir import BEST, RunDirectory
 from napari_mritransfer.transfer.catalogue import strategy
 
 
@@ -53,12 +53,19 @@ def runs_in(root: Path) -> list[RunEntry]:
         directory = RunDirectory(folder)
         try:
             label = strategy(directory.config().strategy).label
-            outcome = directory.metrics() or {}
-        except (BadConfig, OSError, ValueError):
-            continue
-        psnr = outcome.get("best_psnr")
-        found.append(RunEntry(folder, label, math.nan if psnr is None else float(psnr), directory.is_finished()))
+            found.append(RunEntry(folder, label, _best_psnr(directory), directory.is_finished()))
+        except (BadConfig, OSError, ValueError, KeyError, TypeError):
+            continue  # somebody else's files, or damaged ones
     return found
+
+
+def _best_psnr(directory: RunDirectory) -> float:
+    """Of the outcome; for a run that was cut short, of what it told until then."""
+    if not (directory.folder / BEST).is_file():
+        return math.nan
+    outcome = directory.metrics()
+    psnr = max((psnr for _, psnr in directory.curve()), default=None) if outcome is None else outcome["best_psnr"]
+    return math.nan if psnr is None else float(psnr)
 
 
 class RunList(QWidget):

@@ -36,12 +36,17 @@ class ScanFiles(QObject):
         # napari's finished workers are never freed, and their arguments with them: hence the weak references
         writer: Any = thread_worker(_write)(self._session, [weakref.ref(layer) for layer in layers])
         writer.returned.connect(self._on_writer_returned)
+        writer.errored.connect(self._on_writer_errored)
         writer.start()
 
     def _on_writer_returned(self, complaint: str) -> None:
         """GUI thread."""
         self.is_writing = False
         self.written.emit(complaint)
+
+    def _on_writer_errored(self, error: Exception) -> None:
+        """GUI thread."""
+        self._on_writer_returned(f"The scans could not be written ({error}); choose others.")
 
 
 def _write(session: Session, layers: "list[weakref.ref[Layer]]") -> str:

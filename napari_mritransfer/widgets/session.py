@@ -18,7 +18,7 @@ from napari_mritransfer.widgets.layers import KEY, acquired_scan, identity
 from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.tuning import Tuning
-from napari_mritransfer.widgets.view import unwrapped
+from napari_mritransfer.widgets.view import attach, unwrapped
 
 if TYPE_CHECKING:
     import napari
@@ -64,11 +64,14 @@ class Session(QObject):
     -------
     measurements_changed
         `measurements` has a new member.
+    requested
+        The name of a command that was just sent to the worker.
     closed
         The viewer's window is gone, and the worker with it.
     """
 
     measurements_changed = Signal()
+    requested = Signal(str)
     closed = Signal()
 
     def __init__(self, viewer: "napari.Viewer") -> None:
@@ -77,6 +80,8 @@ class Session(QObject):
         self.client = WorkerClient()
         self.measurements: list[Undersampled] = []
         self.tuning = Tuning(self.request)
+        self.closed.connect(self.tuning.close)
+        attach(viewer)
         self.board: Any = None
         self._requests: set[Request] = set()
         self._files: weakref.WeakKeyDictionary[Layer, tuple[weakref.ref[Any], Path]] = weakref.WeakKeyDictionary()
@@ -111,7 +116,8 @@ class Session(QObject):
 
     def request(self, command: Mapping[str, Any], title: str) -> Request:
         """Order something from the worker; `title` stands in napari's activity area."""
-        request = Request(self.client.order(command), command, title)
+        request = Request(self.client.order(command), command, title, lambda: self._at_the_end.alive)
+        self.requested.emit(command["command"])
         self._requests.add(request)
         request.ended.connect(lambda _answer: self._requests.discard(request))
         return request

@@ -44,6 +44,7 @@ class TimeEstimate(QLabel):
     def drop(self) -> None:
         """Stop estimating, such as when the real thing starts."""
         self._rest.stop()
+        self._question = []
         self.setText("")
         if self._asked is not None:
             self._asked.ended.disconnect(self._on_estimated)

@@ -12,7 +12,17 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mritransfer.training.client import Answer
 from napari_mritransfer.training.config import FinetuneConfig
-from napari_mritransfer.training.events import Done, EpochDone, Event, Failed, Started, StepDone, Stopped, from_record
+from napari_mritransfer.training.events import (
+    Checkpointed,
+    Done,
+    EpochDone,
+    Event,
+    Failed,
+    Started,
+    StepDone,
+    Stopped,
+    from_record,
+)
 from napari_mritransfer.training.rundir import RunDirectory
 from napari_mritransfer.transfer.catalogue import strategy
 from napari_mritransfer.widgets.requests import Request
@@ -50,6 +60,7 @@ class Run:
     losses: list[tuple[int, float]] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
     step: int = 0
+    saved_step: int = 0
     seconds: float = 0.0
     ended: Done | Stopped | Failed | None = None
 
@@ -79,7 +90,9 @@ class Run:
             self.step, self.seconds = event.step, event.seconds
             if not self.curve or self.curve[-1][0] < event.step:
                 self.curve.append((event.step, event.psnr))
-        elif isinstance(event, Done | Stopped | Failed):
+        elif isinstance(event, Checkpointed):
+            self.saved_step = event.step
+        else:
             self.ended = event
 
     @classmethod
@@ -189,7 +202,7 @@ class Tuning(QObject):
         self._request = None
         self._out_of_patience.stop()
         if crashed and self.state is RunState.STOPPING:  # ended by us, or it died when it was not needed any more
-            answer = Stopped(run.step, *_best(run))
+            answer = Stopped(run.saved_step, *_best(run))
         assert isinstance(answer, Done | Stopped | Failed)
         run.take(answer)
         self.told.emit(run, answer)
@@ -205,6 +218,10 @@ class Tuning(QObject):
             self._to(RunState.DONE, f"Stopped at step {answer.step} of {run.config.steps}; Resume goes on from there.")
         else:
             self._to(RunState.DONE, "Done. Compare the reconstructions to see what was gained.")
+
+    def close(self) -> None:
+        """The viewer is gone: nothing more is started."""
+        self._forget_waiting()
 
     def _forget_waiting(self) -> None:
         for run in self._waiting:

@@ -36,7 +36,7 @@ def test_with_a_screen_it_ends_in_napari(started, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     run_demo()
     ((_python, *command),) = started
-    assert command == ["-m", "napari_mritransfer.widgets.demo_viewer", "there"]
+    assert command == ["-P", "-m", "napari_mritransfer.widgets.demo_viewer", "there"]
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -115,7 +115,7 @@ def test_a_run_is_not_overwritten(folder, run):
 
 
 def test_there_must_be_something_to_resume(folder, run, tmp_path):
-    fails(small_config(folder), run, "holds no run to resume; start it without --resume", resume=True)
+    fails(small_config(folder), run, "holds no run to resume; start a new one", resume=True)
     assert not run.exists()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fake_request import FakeRequest
 from heads import write_head, write_tiny_base
+from small_run import write_run_of
 from worker_session import prefer
 
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
@@ -14,6 +15,8 @@ from napari_mritransfer.training.client import Result
 from napari_mritransfer.training.config import FinetuneConfig
 from napari_mritransfer.training.events import Done, EpochDone, Failed, Started, StepDone
 from napari_mritransfer.widgets.commands import opened as dock_of
+from napari_mritransfer.widgets.device_choice import DeviceChoice
+from napari_mritransfer.widgets.run_list import runs_in
 from napari_mritransfer.widgets.session import Session, Undersampled, session_of
 from napari_mritransfer.widgets.tuning import RunState
 from napari_mritransfer.zoo.card import DEFAULT_MODEL, model_card
@@ -273,3 +276,49 @@ def test_the_same_question_is_not_estimated_twice(dock, sent, qtbot):
     dock.advanced.epochs.value = 3
     dock.estimate.ask(dock.inputs().configs())
     assert "estimating" in dock.estimate.text()
+
+
+def test_a_new_measurement_with_the_dock_open_changes_the_sampling_once(dock, sent, heads, qtbot):
+    changed = []
+    dock.sampling.currentIndexChanged.connect(changed.append)
+    with qtbot.capture_exceptions() as caught:
+        dock.session.add_measurement(
+            Undersampled("25 %: t2", heads[0], Sampling(), "a", "b", "nominal 25 %", (), has_reference=True)
+        )
+    assert not caught
+    assert dock.sampling.currentText() == "as 25 %: t2"
+
+
+def test_shown_curves_stay_while_a_job_runs(dock, sent, tmp_path):
+    dock.start.click()
+    other = write_run_of(tmp_path / "other", "ft")
+    dock.runs.show_wanted.emit(other)
+    jobs(sent)[0].told.emit(StepDone(1, 0.1, 1.0))
+    assert [run.folder for run in dock._shown] == [other]
+
+
+def test_a_run_that_was_cut_short_can_be_used(dock, sent, tmp_path):
+    """The last checkpoint is the result."""
+    folder = write_run_of(tmp_path / "kept" / "runs" / "2026-01-02_03-04-05_lft", "lft")
+    (folder / "metrics.json").unlink()
+    (folder / "best.safetensors").touch()
+    (entry,) = runs_in(folder.parent)
+    assert (entry.psnr, entry.is_finished, entry.short, entry.when) == (30.0, False, "LFT", "02 Jan 03:04")
+    (folder / "metrics.json").write_text("{}")
+    assert runs_in(folder.parent) == []
+
+
+def test_a_device_that_was_preferred_is_chosen_when_it_turns_up(qtbot):
+    choice = DeviceChoice(lambda command, title: FakeRequest(command, title), "cuda:1")
+    qtbot.addWidget(choice)
+    assert choice.device == "auto"
+    choice._on_devices_found(Result({"devices": [{"name": f"cuda:{n}", "label": f"GPU {n}"} for n in (0, 1)]}))
+    assert choice.device == "cuda:1"
+
+
+def test_a_run_folder_that_cannot_be_used_is_told(dock, sent, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    prefer(monkeypatch, tmp_path / "file")
+    dock.start.click()
+    assert "choose another one under Preferences" in dock.status.text()
+    assert not jobs(sent)

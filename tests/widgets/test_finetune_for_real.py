@@ -283,3 +283,24 @@ def test_two_viewers_work_side_by_side(make_napari_viewer_proxy, fill_in, runs_u
     qtbot.waitUntil(lambda: docks[1].tuning.current.step > before, timeout=SOON)
     docks[1].stop.click()
     runs_until(docks[1], RunState.DONE)
+
+
+def test_closing_one_viewer_leaves_the_others_job_alone(make_napari_viewer_proxy, fill_in, runs_until, qtbot):
+    """napari ends all threads that were started while the closing window was in front."""
+    first, second = make_napari_viewer_proxy(), make_napari_viewer_proxy()
+    dock = fill_in(first, "ft", "lft", epochs=2, steps=150)
+    dock.start.click()
+    runs_until(dock, steps=2)
+    second.close()
+    runs_until(dock, RunState.DONE, RunState.FAILED)
+    assert dock.tuning.state is RunState.DONE, dock.tuning.message
+    assert [run.step for run in dock.tuning.runs] == [300, 300]
+
+
+def test_a_worker_that_cannot_be_started_is_told_and_nothing_is_stuck(viewer, fill_in, runs_until, monkeypatch):
+    monkeypatch.setattr(client_module.WorkerClient.__init__, "__defaults__", (("no-such-program-here",),))
+    dock = fill_in(viewer)
+    dock.start.click()
+    runs_until(dock, RunState.FAILED)
+    assert "cannot be started" in dock.status.text()
+    assert dock.start.isEnabled()

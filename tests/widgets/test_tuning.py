@@ -7,7 +7,7 @@ import pytest
 from fake_request import FakeRequest
 
 from napari_mritransfer.training.config import FinetuneConfig
-from napari_mritransfer.training.events import Done, EpochDone, Failed, Started, StepDone, Stopped
+from napari_mritransfer.training.events import Checkpointed, Done, EpochDone, Failed, Started, StepDone, Stopped
 from napari_mritransfer.widgets.requests import CRASHED
 from napari_mritransfer.widgets.tuning import Run, RunState, Tuning
 
@@ -102,14 +102,14 @@ def test_stop_forgets_what_waits(tuning, sent):
 def test_a_worker_that_does_not_stop_within_a_second_is_ended(tuning, sent, qtbot):
     run = run_of()
     tuning.start([run])
-    for event in (started(), EpochDone(0, 0, None, 29.0, True, 0.5), StepDone(1, 0.3, 1.0)):
+    for event in (started(), EpochDone(0, 0, None, 29.0, True, 0.5), Checkpointed(0), StepDone(1, 0.3, 1.0)):
         sent[0].told.emit(event)
     tuning.stop()
     qtbot.waitUntil(lambda: sent[0].was_killed, timeout=2_000)
     sent[0].has_crashed = True
     sent[0].ended.emit(Failed(CRASHED, 0))
     assert tuning.state is RunState.DONE, "the last checkpoint is the result, and nothing has failed"
-    assert run.ended == Stopped(1, 0, 29.0)
+    assert run.ended == Stopped(0, 0, 29.0), "it goes on from the last checkpoint"
 
 
 def test_a_crash_ends_the_queue(tuning, sent):
