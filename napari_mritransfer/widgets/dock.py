@@ -72,6 +72,7 @@ def narrow(box: QComboBox) -> QComboBox:
 def text_label() -> QLabel:
     """Sentences that break where the dock ends, take no room while there are none, and can be copied."""
     label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names of files and layers are in it
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.hide()

@@ -5,7 +5,7 @@ from weakref import WeakSet, ref
 
 from napari.layers import Layer
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QGroupBox,
@@ -16,15 +16,16 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from napari_mritransfer.io import load
 from napari_mritransfer.io.endings import READABLE
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets import view
 from napari_mritransfer.widgets.dock import Dock, text_label
 from napari_mritransfer.widgets.examination import Examination, examine
 from napari_mritransfer.widgets.layer_choice import LayerChoice, is_offered
+from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.measuring import measuring_of
-from napari_mritransfer.widgets.reader import read_scans
 from napari_mritransfer.widgets.sampling_form import SamplingForm
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.theme import colours_of
@@ -32,6 +33,7 @@ from napari_mritransfer.widgets.theme import colours_of
 if TYPE_CHECKING:
     import napari.viewer
 
+_OPEN = "Open file…"
 _FILES = f"MRI scans ({' '.join('*' + ending for ending in READABLE)})"
 
 
@@ -49,7 +51,7 @@ class LoadDock(Dock):
         self._complaint = ""
 
         self.choice = LayerChoice(self.viewer)
-        self.open_file = QPushButton("Open file…")
+        self.open_file = QPushButton(_OPEN)
         self.facts, self.notes = text_label(), text_label()
         self.form = SamplingForm(preferences().default_rate)
         self.undersample = QPushButton("Undersample")
@@ -58,6 +60,8 @@ class LoadDock(Dock):
         self.bar.setRange(0, 0)  # how long it takes is not known, and it is short
         self.bar.setTextVisible(False)
         self.status, self.remarks = text_label(), text_label()
+        for label in (self.facts, self.notes, self.status, self.remarks):
+            label.setTextFormat(Qt.TextFormat.PlainText)  # names may look like HTML
         self._lay_out()
 
         self.choice.chosen.connect(self._on_layer_chosen)
@@ -110,15 +114,34 @@ class LoadDock(Dock):
         path, _ = QFileDialog.getOpenFileName(self, "Open a scan", "", _FILES)
         if not path:
             return
-        try:
-            # not by viewer.open, which knows the manifest's endings alone and wraps what a reader complains about
-            opened = read_scans(path)
-        except (BadInput, OSError) as error:
-            self._complain(str(error))
+        self._complaint = ""
+        self.open_file.setEnabled(False)
+        self.open_file.setText("Opening…")
+        self._show()
+        # not by viewer.open, which knows the manifest's endings alone and wraps what a reader complains about
+        reader = thread_worker(_layers_in)(path)
+        reader.returned.connect(self._on_file_returned)
+        reader.errored.connect(self._on_file_errored)
+        reader.finished.connect(self._on_file_finished)
+        reader.start()
+
+    def _on_file_returned(self, opened: list[LayerTuple] | str) -> None:
+        """GUI thread."""
+        if isinstance(opened, str):
+            self._complain(opened)
             return
         view.attach(self.viewer)
         for data, settings, kind in opened:
             self.choice.choose(self.viewer.add_layer(Layer.create(data, settings, kind)))
+
+    def _on_file_errored(self, error: Exception) -> None:
+        """GUI thread."""
+        self._complain(f"The file could not be opened ({error}); choose another one.")
+
+    def _on_file_finished(self) -> None:
+        """GUI thread, whether or not it went well."""
+        self.open_file.setText(_OPEN)
+        self.open_file.setEnabled(True)
 
     def _on_layer_chosen(self, layer: Any) -> None:
         """GUI thread."""
@@ -215,6 +238,14 @@ class LoadDock(Dock):
         self.status.setStyleSheet(f"color: {colours_of(self.viewer).error}" if has_failed else "")
         is_wrong = bool(self.form.problem)
         self.form.words.setStyleSheet(f"color: {colours_of(self.viewer).error}" if is_wrong else "")
+
+
+def _layers_in(path: str) -> list[LayerTuple] | str:
+    """Runs in a thread of napari's. The file's layers, or why there are none, in one sentence."""
+    try:
+        return scan_layers(load(path))
+    except (BadInput, OSError) as error:
+        return str(error)
 
 
 def _examine(layer: "ref[Any]") -> Examination | None:

@@ -1,6 +1,7 @@
 """Undersampling in the worker: one measurement at a time per viewer, whether or not a dock is open to watch it."""
 
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 from napari.layers import Layer
 from napari.qt.threading import thread_worker
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_mritransfer.io import Origin, Scan
@@ -39,6 +41,8 @@ class _Job:
         Its contrast limits.
     file
         What the worker reads; None until it is known.
+    values
+        Fields of the worker's `Result`; None until it is there.
     """
 
     layer: "weakref.ref[Any]"
@@ -48,6 +52,7 @@ class _Job:
     sampling: Sampling
     out: Path
     file: Path | None = None
+    values: Mapping[str, Any] | None = None
 
 
 class Measuring(QObject):
@@ -156,15 +161,31 @@ class Measuring(QObject):
         elif not isinstance(answer, Result) or self._is_stopping:
             self._end("Stopped.")
         else:
-            self._take(job, answer)
+            job.values = answer.values
+            reader = thread_worker(_image_in)(answer.values["zero_filled"])
+            reader.returned.connect(self._on_image_returned)
+            reader.errored.connect(self._on_image_errored)
+            reader.start()
 
-    def _take(self, job: _Job, answer: Result) -> None:
-        values = answer.values
-        try:
-            image = np.load(values["zero_filled"], allow_pickle=False)
-        except (OSError, ValueError) as error:
-            self._end(f"The zero-filled image could not be read ({error}); undersample again.", has_failed=True)
+    def _on_image_returned(self, image: NDArray[Any] | str) -> None:
+        """GUI thread."""
+        job = self._job
+        if job is None or self._is_closed:
             return
+        if isinstance(image, str):
+            self._end(image, has_failed=True)
+        elif self._is_stopping:
+            self._end("Stopped.")
+        else:
+            self._take(job, image)
+
+    def _on_image_errored(self, error: Exception) -> None:
+        """GUI thread."""
+        self._end(_about_image(error), has_failed=True)
+
+    def _take(self, job: _Job, image: NDArray[Any]) -> None:
+        values = job.values
+        assert values is not None
         rate = "as measured" if job.sampling.as_measured else f"{100 * values['nominal_rate']:.3g} %"
         assert job.file is not None
         measurement = Undersampled(
@@ -234,6 +255,19 @@ def _file_of(session: Session, layer: "weakref.ref[Any]") -> Path | str:
         return str(error)
     except OSError as error:
         return _about_files(error)
+
+
+def _image_in(path: str) -> NDArray[Any] | str:
+    """Runs in a thread of napari's. The zero-filled image, or why there is none, in one sentence."""
+    try:
+        image: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        return _about_image(error)
+    return image
+
+
+def _about_image(error: Exception) -> str:
+    return f"The zero-filled image could not be read ({error}); undersample again."
 
 
 def _about_files(error: OSError) -> str:

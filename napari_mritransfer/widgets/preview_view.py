@@ -12,6 +12,11 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 _CAPTIONS = ("Reference", "Zero-filled", "Now")
 _CAPTION_HEIGHT = 18
 _GAP = 4
+# the file holds no directions, so that it cannot be mirrored for those who prefer the neurological view
+_HOW_IT_LIES = (
+    "As stored, radiological: where axial or coronal slices were taken from a scan that tells its sides, the patient's "
+    "right is on the left."
+)
 
 
 class PreviewView(QWidget):
@@ -20,11 +25,13 @@ class PreviewView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._planes: NDArray[np.float32] | None = None
+        self._aspect = 1.0
         self._last_caption = _CAPTIONS[-1]
         self._text = QColor("gray")
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+        self.setToolTip(_HOW_IT_LIES)
         self.hide()
 
     @property
@@ -32,12 +39,20 @@ class PreviewView(QWidget):
         """``(3, y, x)`` shown: reference, zero-filled, current reconstruction."""
         return self._planes
 
-    def show_file(self, path: Path, caption: str) -> None:
-        """Show a run's `training.preview` file; keeps the picture where there is none (yet)."""
+    def show_file(self, path: Path, caption: str, aspect: float = 1.0) -> None:
+        """Show a run's `training.preview` file; keeps the picture where there is none (yet).
+
+        Parameters
+        ----------
+        caption
+            Of the third plane.
+        aspect
+            Height of a voxel divided by its width.
+        """
         with contextlib.suppress(OSError, ValueError):
             planes = np.load(path, allow_pickle=False)
             if planes.ndim == 3 and len(planes) == 3 and planes.dtype == np.float32:
-                self._planes, self._last_caption = planes, caption
+                self._planes, self._last_caption, self._aspect = planes, caption, aspect
                 self.updateGeometry()
                 self.show()
                 self.update()
@@ -52,7 +67,7 @@ class PreviewView(QWidget):
         if self._planes is None:
             return 0
         rows, columns = int(self._planes.shape[1]), int(self._planes.shape[2])
-        return round((width - 2 * _GAP) / 3 * rows / columns) + _CAPTION_HEIGHT
+        return round((width - 2 * _GAP) / 3 * self._aspect * rows / columns) + _CAPTION_HEIGHT
 
     def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt's name
         """Qt asks."""

@@ -1,14 +1,15 @@
 """File > Open: scan files to layers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import napari
+from napari.utils.notifications import show_info
 
-from napari_mritransfer.io import load
+from napari_mritransfer.io import Scan, load
 from napari_mritransfer.io.endings import READABLE, ending
 from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
-from napari_mritransfer.widgets.view import attach
+from napari_mritransfer.widgets.view import attach_with_first_scan
 
 Paths = str | Sequence[str]
 
@@ -20,18 +21,28 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
 
 
 def read_scans(path: Paths) -> list[LayerTuple]:
-    """Layers of one or several scan files, in their order.
+    """Layers of one or several scan files, in their order; GUI thread only where there is a viewer.
+
+    The current viewer shows sides and scale bar as soon as it gets them, and tells of oblique slices.
 
     Raises
     ------
     UnreadableScan
         In one sentence, for the first file that cannot become a scan.
     """
-    layers = [layer for one in _as_list(path) for layer in scan_layers(load(one))]
+    scans = [load(one) for one in _as_list(path)]
     viewer = napari.current_viewer()
     if viewer is not None:
-        attach(viewer)
-    return layers
+        # not at once: a script may open files in another viewer than the one whose window was used last
+        attach_with_first_scan(viewer)
+        _tell_obliquity(scans)
+    return [layer for scan in scans for layer in scan_layers(scan)]
+
+
+def _tell_obliquity(scans: Iterable[Scan]) -> None:
+    """Once each, however many files say the same."""
+    for note in dict.fromkeys(note for scan in scans for note in scan.notes if "oblique" in note):
+        show_info(note)
 
 
 def _as_list(path: Paths) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from magicgui.widgets import FunctionGui
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -95,6 +95,7 @@ class SamplingForm(QWidget):
             narrow(self.fields[name].native)
         self.picture = MaskView()
         self.words = QLabel(_WAITING)
+        self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
         self._found: Examination | None = None
         self._is_pending = False

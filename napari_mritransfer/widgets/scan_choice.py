@@ -141,7 +141,7 @@ class ScanChoice(QWidget):
         self._boxes = []
         self.validation.clear()
         for layer in layers:
-            box = QCheckBox(layer.name)
+            box = QCheckBox(layer.name.replace("&", "&&"))  # Qt takes a single one for a keyboard shortcut
             box.setChecked(layer in before)
             box.toggled.connect(self.changed)
             self._column.addWidget(box)

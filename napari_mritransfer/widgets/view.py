@@ -23,6 +23,9 @@ _HIDES_WHAT_IS_BELOW = ("opaque", "translucent", "translucent_no_depth")
 _MATTERS = {"affine", "blending", "data", "metadata", "opacity", "rotate", "scale", "shear", "visible"}
 _MATTERS |= {"inserted", "removed", "reordered"} | {"enabled", "ndim", "ndisplay", "order", "orientation"}
 
+# viewers that hear of their layers already
+_waiting: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
 
 def attach(viewer: Any) -> None:
     """Show the scale bar and the letters R, L, A, P, S, I in a viewer from now on, in the preferred view.
@@ -48,6 +51,17 @@ def attach(viewer: Any) -> None:
     for name in ("ndim", "ndisplay", "order"):
         getattr(viewer.dims.events, name).connect(refresh)
     _show_letters(viewer)
+
+
+def attach_with_first_scan(viewer: Any) -> None:
+    """`attach`, but not before a scan's layer is inserted into the viewer: until then nothing of it is changed.
+
+    For readers, which can only guess the viewer that their layers are for. Harmless where it was done before.
+    """
+    viewer = unwrapped(viewer)
+    if viewer not in _waiting:
+        _waiting.add(viewer)
+        viewer.layers.events.inserted.connect(partial(_on_layer_inserted, viewer))
 
 
 def set_convention(viewer: Any, view: View) -> None:
@@ -83,6 +97,12 @@ def letters(viewer: Any) -> dict[str, str]:
 def unwrapped(viewer: Any) -> Any:
     """The viewer itself where napari handed out its public-only proxy, which dies as soon as the caller lets it go."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def _on_layer_inserted(viewer: Any, event: Any) -> None:
+    """GUI thread."""
+    if is_scan_layer(event.value):
+        attach(viewer)
 
 
 def _on_preference_changed(viewer: "weakref.ref[Any]", view: View) -> None:

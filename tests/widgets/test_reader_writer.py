@@ -7,6 +7,7 @@ from npe2 import plugin_manager
 from scan_files import AXES, affine_of, some_voxels, write_scan
 
 from napari_mritransfer.io import UnreadableScan, load
+from napari_mritransfer.widgets import reader
 from napari_mritransfer.widgets.layers import KEY
 from napari_mritransfer.widgets.reader import get_reader
 from napari_mritransfer.widgets.writer import UnwritableLayer, write_images
@@ -55,6 +56,28 @@ def test_oblique_files_are_shown_unrotated_and_keep_their_affine(viewer, opened,
     np.testing.assert_allclose(layer.affine.affine_matrix, np.eye(4))
     assert "oblique by 20.0° and are shown unrotated" in layer.metadata[KEY]["notes"]
     assert_same_file(file, *viewer.layers.save(str(tmp_path / "copy.nii.gz"), plugin=PLUGIN))
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[str]:
+    """What is said on screen by the reader."""
+    said: list[str] = []
+    monkeypatch.setattr(reader, "show_info", said.append)
+    return said
+
+
+def test_oblique_slices_are_told_once_on_screen_and_nothing_else_is(viewer, opened, tmp_path, told):
+    tilted = affine_of("axial", tilt_deg=20)
+    files = [write_scan(tmp_path / f"{name}.nii", some_voxels(6, 5, 4), tilted) for name in "ab"]
+    viewer.open(files, stack=True, plugin=PLUGIN)
+    assert told == ["The slices are oblique by 20.0° and are shown unrotated."]
+    opened(write_scan(tmp_path / "straight.nii", some_voxels(6, 5, 4)))
+    assert len(told) == 1
+
+
+def test_oblique_slices_are_told_on_screen_only_where_there_is_a_viewer(tmp_path, told):
+    reader.read_scans(str(write_scan(tmp_path / "a.nii", some_voxels(6, 5, 4), affine_of("axial", tilt_deg=20))))
+    assert told == []
 
 
 def test_complex_files_open_as_magnitude_and_phase(viewer, opened, tmp_path):

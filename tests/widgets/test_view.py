@@ -181,6 +181,20 @@ def test_attaching_again_changes_nothing(viewer, open_scan):
     assert convention(viewer) == "neurological"
 
 
+def test_a_scan_opened_by_a_script_leaves_the_viewer_used_last_as_it_is(make_napari_viewer_proxy, opened, tmp_path):
+    used_last = make_napari_viewer_proxy()
+    used_last.scene.camera.orientation2d = ("up", "left")
+    used_last.add_image(some_voxels(4, 5, 6))
+    path = write_scan(tmp_path / "head.nii", some_voxels(6, 5, 4), affine_of("axial"))
+    (layer,) = opened(path)
+    assert tuple(map(str, used_last.scene.camera.orientation2d)) == ("up", "left")
+    assert not used_last.canvas.overlays.scale_bar.visible
+    assert "mritransfer_top" not in used_last.canvas.overlays
+    used_last.add_layer(layer)  # now it holds a scan
+    assert shown(used_last) == told(RADIOLOGICAL["axial"])
+    assert used_last.canvas.overlays.scale_bar.visible
+
+
 @pytest.mark.parametrize("turned", ["radiological", "neurological"])
 @pytest.mark.parametrize("orientation", RADIOLOGICAL)
 def test_a_bright_spot_is_on_the_side_its_letters_say(make_napari_viewer_proxy, tmp_path, orientation, turned):

@@ -1,5 +1,6 @@
 """The "Load scan" dock with a worker that answers when the test says so."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_mritransfer.training.client import Result
 from napari_mritransfer.widgets import load_dock
+from napari_mritransfer.widgets.measuring import measuring_of
 from napari_mritransfer.widgets.session import Session
 from napari_mritransfer.widgets.settings import Preferences
 
@@ -21,15 +23,16 @@ class FakeRequest(QObject):
     told = Signal(object)
     ended = Signal(object)
 
-    def __init__(self, command, title):
+    def __init__(self, command, title, until_done):
         super().__init__()
+        self._until_done = until_done
         self.command, self.title, self.was_stopped = command, title, False
 
     def stop(self):
         self.was_stopped = True
 
-    def answer(self, image, **values):
-        """The worker's `Result`, with `image` as the zero-filled one."""
+    def answer(self, image, *, is_awaited=True, **values):
+        """The worker's `Result`, with `image` as the zero-filled one; waits until it is read unless told not to."""
         out = Path(self.command["out"])
         out.mkdir(parents=True)
         np.save(out / "zero-filled.npy", image.astype(np.float32))
@@ -39,6 +42,8 @@ class FakeRequest(QObject):
             "has_reference": True,
         }  # fmt: skip
         self.ended.emit(Result({**fields, **values}))
+        if is_awaited:
+            self._until_done()
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +56,14 @@ def run_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def orders(monkeypatch):
+def orders(monkeypatch, qtbot):
     """No worker: what is ordered is collected."""
     sent: list[FakeRequest] = []
 
     def request(self, command, title):
-        sent.append(FakeRequest(command, title))
+        measuring = measuring_of(self)
+        until_done = partial(qtbot.waitUntil, lambda: not measuring.is_busy, timeout=SOON)
+        sent.append(FakeRequest(command, title, until_done))
         return sent[-1]
 
     monkeypatch.setattr(Session, "request", request)

@@ -1,13 +1,18 @@
 """The "Load scan" dock in a real viewer: what it lists, says, and leaves behind."""
 
 import gc
+import threading
 import weakref
 
 import nibabel
 import numpy as np
 import pytest
 from heads import write_head
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QStyle
+
+from napari_mritransfer.io import load
+from napari_mritransfer.widgets import load_dock
 
 SCROLL_BAR = QStyle.PixelMetric.PM_ScrollBarExtent
 SOON = 10_000  # ms; the machine may be busy
@@ -85,7 +90,7 @@ def test_replaced_voxels_are_looked_through_again(qtbot, opened_dock, opened, tm
 
 
 @pytest.mark.parametrize("name", ["head.nii.gz", "head.nii", "head.mgz", "head.mgh"])
-def test_open_file_opens_it_and_chooses_it(opened_dock, opened, tmp_path, monkeypatch, ready, orders, name):
+def test_open_file_opens_it_and_chooses_it(qtbot, opened_dock, opened, tmp_path, monkeypatch, ready, orders, name):
     opened(write_head(tmp_path / "first.nii.gz"))
     path = tmp_path / name
     if name.startswith("head.mg"):
@@ -95,20 +100,56 @@ def test_open_file_opens_it_and_chooses_it(opened_dock, opened, tmp_path, monkey
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     dock = opened_dock()
     dock.open_file.click()
+    assert not dock.open_file.isEnabled(), "it is read in a thread"
+    qtbot.waitUntil(dock.open_file.isEnabled, timeout=SOON)
     ready(dock)
     assert dock.choice.currentText() == "head"
 
 
-def test_a_damaged_file_is_told_in_one_sentence(viewer, opened_dock, tmp_path, monkeypatch, orders):
+def test_a_damaged_file_is_told_in_one_sentence(qtbot, viewer, opened_dock, tmp_path, monkeypatch, orders):
     path = tmp_path / "cut.nii.gz"
     path.write_bytes(b"nothing")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     dock = opened_dock()
     dock.open_file.click()
+    qtbot.waitUntil(dock.open_file.isEnabled, timeout=SOON)
+    assert dock.open_file.text() == "Open file…"
     assert "cut.nii.gz" in dock.status.text()
     assert len(viewer.layers) == 0
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     dock.open_file.click()
+
+
+def test_a_dock_closed_while_a_file_is_read_opens_nothing(qtbot, viewer, opened_dock, tmp_path, monkeypatch, orders):
+    path = write_head(tmp_path / "head.nii.gz")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    is_closed, is_read = threading.Event(), threading.Event()
+
+    def load_late(file):
+        assert is_closed.wait(SOON / 1000)
+        is_read.set()
+        return load(file)
+
+    monkeypatch.setattr(load_dock, "load", load_late)
+    dock = opened_dock()
+    dock.open_file.click()
+    with qtbot.waitSignal(dock.destroyed, timeout=SOON):
+        viewer.window.remove_dock_widget(dock)
+    is_closed.set()
+    qtbot.waitUntil(is_read.is_set, timeout=SOON)
+    qtbot.wait(300)
+    assert len(viewer.layers) == 0
+
+
+def test_names_are_shown_as_they_are(viewer, opened_dock, orders):
+    name = "<b>T1</b> & T2"
+    viewer.add_image(np.ones((2, 3, 24, 20)), name=name)
+    photo = viewer.add_image(np.ones((8, 48, 3)), rgb=True, name=name)
+    dock = opened_dock()
+    dock.choose_layer(photo)
+    assert dock.status.text().startswith(photo.name)
+    for label in (dock.facts, dock.notes, dock.status, dock.remarks, dock.form.words):
+        assert label.textFormat() == Qt.TextFormat.PlainText
 
 
 def test_a_dock_closed_and_opened_again_shows_the_measurement_on_its_way(

@@ -1,5 +1,7 @@
 """From the "Undersample" button to the layer; the worker is a real process in the last two tests."""
 
+import os
+import signal
 from pathlib import Path
 
 import nibabel
@@ -215,8 +217,23 @@ def test_a_result_for_a_closed_window_is_dropped(viewer, opened_dock, opened, tm
     opened(write_head(tmp_path / "head.nii.gz"))
     order = ordered(ready(opened_dock()))
     measuring_of(session_of(viewer)).close()
-    order.answer(np.ones((1, 8, 48, 40)))
+    order.answer(np.ones((1, 8, 48, 40)), is_awaited=False)
     assert len(viewer.layers) == 1
+
+
+@pytest.mark.parametrize("event", ["stopped", "closed"])
+def test_a_result_that_is_being_read_can_still_be_refused(
+    qtbot, viewer, opened_dock, opened, tmp_path, ready, ordered, event
+):
+    opened(write_head(tmp_path / "head.nii.gz"))
+    dock = ready(opened_dock())
+    ordered(dock).answer(np.ones((1, 8, 48, 40)), is_awaited=False)
+    assert len(viewer.layers) == 1, "it is read in a thread"
+    measuring = measuring_of(session_of(viewer))
+    measuring.stop() if event == "stopped" else measuring.close()
+    qtbot.wait(300)
+    assert len(viewer.layers) == 1
+    assert measuring.is_busy == (event == "closed")
 
 
 def test_two_viewers_measure_on_their_own(
@@ -271,7 +288,7 @@ def test_a_killed_worker_is_told_and_replaced(qtbot, viewer, opened_dock, opened
     dock = ready(opened_dock())
     dock.undersample.click()
     qtbot.waitUntil(lambda: bool(sent), timeout=SOON)
-    session_of(viewer).client.kill()
+    os.kill(session_of(viewer).client.pid, signal.SIGKILL)  # from outside, as a crash
     qtbot.waitUntil(dock.undersample.isEnabled, timeout=SOON)
     assert "worker process ended" in dock.status.text()
     dock.undersample.click()
