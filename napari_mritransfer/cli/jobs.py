@@ -180,7 +180,8 @@ def demo(
     answer(as_json, found)
     if viewer:
         # a process of its own: napari's has no business with torch, and the widgets are above the command line
-        raise typer.Exit(subprocess.run([sys.executable, "-P", "-m", _DEMO_VIEWER, str(folder)], check=False).returncode)
+        command = [sys.executable, "-P", "-m", _DEMO_VIEWER, str(folder)]
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 def _has_display() -> bool:

@@ -79,6 +79,7 @@ def comparison_figure(
     *,
     slice_index: int | None = None,
     white: float | None = None,
+    black: float = 0,
     error_magnification: float | None = None,
     title: str = "",
     spacing: tuple[float, float] = (1.0, 1.0),
@@ -102,8 +103,10 @@ def comparison_figure(
     slice_index
         From 0; the middle slice of the foreground if None.
     white
-        Upper end of the window that starts at 0; the 99.9th percentile of the reference slice if None (of the first
+        Upper end of the images' window; the 99.9th percentile of the reference slice if None (of the first
         method's, without reference).
+    black
+        Lower end of the images' window, below `white`. Errors start at 0 whatever it is.
     error_magnification
         Errors are multiplied by it; if None, the largest round number at which all but 1 % of the shown error
         voxels, all methods together, stay within the window.
@@ -118,7 +121,8 @@ def comparison_figure(
     ------
     ValueError
         If there is no method, shapes differ, an image is complex or not finite, the reference is zero everywhere, the
-        slice does not exist, or the window's end, the magnification or the spacing is not above 0.
+        slice does not exist, or the window's end is not above 0 and `black`, or the magnification or the spacing is not
+        above 0.
     """
     truth, images = _checked(reference, reconstructions)
     index = _middle_slice(truth) if slice_index is None else slice_index
@@ -127,9 +131,12 @@ def comparison_figure(
     exact = truth[index].astype(np.float64)
     shown = {name: image[index].astype(np.float64) for name, image in images.items()}
     window = _white_level(exact, truth) if white is None else white
-    if not 0 < window < math.inf:
-        raise ValueError(f"The images cannot be shown in a window from 0 to {window:g}; give a number above 0.")
-    lines = [f"Slice {index} (of 0 to {len(truth) - 1})", f"Images, one window: 0 to {window:.4g}"]
+    if not (max(0, black) < window < math.inf and math.isfinite(black)):
+        raise ValueError(
+            f"The images cannot be shown in a window from {black:g} to {window:g}; "
+            f"give an upper end above {black if black > 0 else 0:g}."
+        )
+    lines = [f"Slice {index} (of 0 to {len(truth) - 1})", f"Images, one window: {black:.4g} to {window:.4g}"]
     pictures = shown if reference is None else {"reference": exact, **shown}
     errors = {} if reference is None else {name: np.abs(image - exact) for name, image in shown.items()}
     magnification = 1.0
@@ -147,9 +154,9 @@ def comparison_figure(
     text = "\n".join(_wrapped(one, width) for one in (*lines, *note.splitlines()))
     if not errors:
         layout = replace(layout, below=(text.count("\n") + 1) * LINE_HEIGHT)
-    figure = _images_row(layout, headings, pictures, window, title)
+    figure = _images_row(layout, headings, pictures, (black, window), title)
     for column, error in enumerate(errors.values(), start=1):
-        picture = _panel(figure, layout, column, layout.below_top, error, window / magnification, "inferno")
+        picture = _panel(figure, layout, column, layout.below_top, error, (0, window / magnification), "inferno")
     if errors:
         _bar(figure, picture, layout, layout.below_top)
     add_text(figure, _MARGIN, layout.below_top, text, color=QUIET)
@@ -160,7 +167,7 @@ def _images_row(
     layout: _Layout,
     headings: Mapping[str, str],
     images: Mapping[str, NDArray[np.float64]],
-    white: float,
+    window: tuple[float, float],
     title: str,
 ) -> "Figure":
     """A figure with its title, a heading above each image, and the bar of their one window."""
@@ -169,7 +176,7 @@ def _images_row(
         add_text(figure, _MARGIN, _MARGIN, _shortened(title, layout.size[0]), fontsize=points(17), weight="bold")
     for column, (name, image) in enumerate(images.items()):
         _heading(figure, layout, column, name, headings[name])
-        picture = _panel(figure, layout, column, layout.images_top, image, white, "gray")
+        picture = _panel(figure, layout, column, layout.images_top, image, window, "gray")
     _bar(figure, picture, layout, layout.images_top)
     return figure
 
@@ -240,12 +247,12 @@ def _panel(
     column: int,
     top: int,
     image: NDArray[np.float64],
-    white: float,
+    window: tuple[float, float],
     colours: str,
 ) -> "AxesImage":
     axes = add_axes(figure, layout.left(column), top, layout.panel_width, layout.panel_height)
     axes.set_axis_off()
-    return axes.imshow(image, cmap=colours, vmin=0, vmax=white, aspect="auto")
+    return axes.imshow(image, cmap=colours, vmin=window[0], vmax=window[1], aspect="auto")
 
 
 def _bar(figure: "Figure", picture: "AxesImage", layout: _Layout, top: int) -> None:
@@ -258,10 +265,15 @@ def _bar(figure: "Figure", picture: "AxesImage", layout: _Layout, top: int) -> N
 def _wrapped(text: str, width: int) -> str:
     """`text` broken to lines of at most `width` pixels, at 7.8 pixels for an average letter; its own breaks stay."""
     letters = max(8, int(width / 7.8))
-    return "\n".join("\n".join(textwrap.wrap(line, letters) or [""]) for line in text.split("\n"))
+    return "\n".join("\n".join(textwrap.wrap(line, letters) or [""]) for line in _printable(text).split("\n"))
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold bytes that are no text; there is no glyph for them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _shortened(text: str, width: int) -> str:
     letters = max(8, int((width - 2 * _MARGIN) / 12))
-    line = " ".join(text.split())
+    line = " ".join(_printable(text).split())
     return line if len(line) <= letters else line[: letters - 1] + "…"

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,14 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave them 
 
 
 def export_board(
-    board: Path, to: Path, *, slice_index: int, white: float, magnification: float | None = None
+    board: Path,
+    to: Path,
+    *,
+    slice_index: int,
+    white: float,
+    black: float = 0,
+    magnification: float | None = None,
+    methods: Sequence[str] | None = None,
 ) -> list[str]:
     """Copy a comparison into a folder of its own, complete or not at all.
 
@@ -35,10 +42,12 @@ def export_board(
         New or empty folder, or that of an earlier export, which is replaced.
     slice_index
         Slice of the figure, from 0, frames stacked.
-    white
-        Upper end of the figure's window, which starts at 0; in the images' unit.
+    white, black
+        Upper and lower end of the figure's window, in the images' unit; errors always start at 0.
     magnification
         Of the errors; chosen as in `comparison_figure` if None.
+    methods
+        Names of those in the figure, from left to right; all if None. Tables and NIfTIs hold all methods anyway.
 
     Returns
     -------
@@ -48,9 +57,11 @@ def export_board(
     Raises
     ------
     BadConfig
-        If `board` holds no comparison, `to` holds other files, or the figure cannot be drawn.
+        If `board` holds no comparison or a method that was named is not in it, `to` holds other files or is not
+        accessible, or the figure cannot be drawn.
     """
     record, figure = _read(board)
+    rows = _chosen(record["methods"], methods)
     _refuse_other_files(to)
     copied = [path for name in TABLES if (path := board / name).is_file()]
     copied += sorted(board.glob("*.nii.gz"))
@@ -60,8 +71,8 @@ def export_board(
         try:
             comparison_figure(
                 None if record["reference"] is None else _load(board / record["reference"]),
-                {method["name"]: _load(board / method["image"]) for method in record["methods"]},
-                figure["captions"], partial / PICTURE, slice_index=slice_index, white=white,
+                {row["name"]: _load(board / row["image"]) for row in rows},
+                figure["captions"], partial / PICTURE, slice_index=slice_index, white=white, black=black,
                 error_magnification=magnification, title=figure["title"], spacing=tuple(figure["spacing"]),
                 note=figure["note"],
             )  # fmt: skip
@@ -81,20 +92,34 @@ def _read(board: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return record, figure
 
 
+def _chosen(rows: list[dict[str, Any]], names: Sequence[str] | None) -> list[dict[str, Any]]:
+    if names is None:
+        return rows
+    known = {row["name"]: row for row in rows}
+    for name in names:
+        if name not in known:
+            raise BadConfig(f"The comparison has no method called '{name}'; choose from: {', '.join(known)}.")
+    return [known[name] for name in names]
+
+
 def _load(path: Path) -> NDArray[np.float32]:
     return stack(np.load(path, allow_pickle=False))
 
 
 def _refuse_other_files(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise BadConfig(f"{folder} is a file; choose a folder to export to.")
+    try:
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise BadConfig(f"{folder} is a file; choose a folder to export to.")
+        there = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise BadConfig(f"{folder} cannot be read ({error.strerror}); choose another folder to export to.") from error
     try:
         ours = {_MARKER, *json.loads((folder / _MARKER).read_text("utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         ours = set()
-    foreign = sorted({path.name for path in folder.iterdir()} - ours - _LITTER)
+    foreign = sorted(there - ours - _LITTER)
     if foreign:
         raise BadConfig(f"{folder} holds other files, such as {foreign[0]}; choose a new folder to export to.")
 
@@ -103,10 +128,13 @@ def _refuse_other_files(folder: Path) -> None:
 def _replacing_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when the block ends without an error."""
     target = Path(os.path.realpath(folder))
-    target.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
     temporary, earlier = (target.with_name(f".{token}-{kind}") for kind in ("new", "earlier"))
-    temporary.mkdir()
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        text = f"Nothing can be written into {target.parent} ({error.strerror}); choose another folder to export to."
+        raise BadConfig(text) from error
     try:
         yield temporary
         if target.exists():

@@ -1,6 +1,6 @@
 """What a comparison compares: zero-filled, the network before transfer, and runs, told apart by what they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,11 +36,12 @@ class Method:
     was_trained: bool = False
 
 
-def resolve_methods(names: Sequence[str], default_model: str) -> tuple[Method, ...]:
+def resolve_methods(names: Sequence[str], default_model: str, *, merge_seeds: bool = True) -> tuple[Method, ...]:
     """Methods from what a user typed: ``zero-filled``, ``pretrained``, zoo names, files and run directories.
 
-    Runs that differ only in their seed become one method. ``pretrained`` is the model that the first run started
-    from, or `default_model` without runs. Names that would appear twice get their path added.
+    Runs that differ only in their seed become one method, or one each without `merge_seeds`. ``pretrained`` is the
+    model that the first run started from, or `default_model` without runs. Names that would appear twice get their
+    seed added where nothing else differs, and otherwise their path.
 
     Raises
     ------
@@ -62,14 +63,33 @@ def resolve_methods(names: Sequence[str], default_model: str) -> tuple[Method, .
         elif name == PRETRAINED:
             methods.append(Method(PRETRAINED, (origin,)))
         elif name in configs:
-            _add_run(methods, name, configs[name])
+            index = _same_but_for_seed(methods, configs, name) if merge_seeds else None
+            if index is None:
+                methods.append(Method(configs[name].strategy, (name,), configs[name], was_trained=True))
+            else:
+                methods[index] = replace(methods[index], sources=(*methods[index].sources, name))
         else:
             is_file = bool(Path(name).suffix)
             title = Path(name).stem if is_file else name
             if title == REFERENCE:
                 title = Path(name).name
             methods.append(Method(title, (name,), was_trained=is_file))
-    return tuple(_told_apart(methods))
+    return tuple(_told_apart(_told_by_seed(methods)))
+
+
+def _told_by_seed(methods: list[Method]) -> list[Method]:
+    """Add the seed to the names of runs that differ in nothing else."""
+    told = []
+    for method in methods:
+        alike = [other for other in methods if other.name == method.name]
+        configs = [other.config for other in alike if other.config is not None and len(other.sources) == 1]
+        seeds = {config.seed for config in configs}
+        is_clear = len(alike) == len(configs) == len(seeds) > 1
+        if method.config is not None and is_clear and all(_differ_in_seed(method.config, one) for one in configs):
+            told.append(replace(method, name=f"{method.name}, seed {method.config.seed}"))
+        else:
+            told.append(method)
+    return told
 
 
 def _told_apart(told: list[Method]) -> list[Method]:
@@ -87,9 +107,17 @@ def _told_apart(told: list[Method]) -> list[Method]:
     return told
 
 
-def _add_run(methods: list[Method], folder: str, config: FinetuneConfig) -> None:
+def _same_but_for_seed(methods: Sequence[Method], configs: Mapping[str, FinetuneConfig], folder: str) -> int | None:
+    """Index of the method that a run is one more seed of. The same seed again is no new sample of chance."""
+    config = configs[folder]
     for index, method in enumerate(methods):
-        if method.config is not None and replace(method.config, seed=config.seed) == config:
-            methods[index] = replace(method, sources=(*method.sources, folder))
-            return
-    methods.append(Method(config.strategy, (folder,), config, was_trained=True))
+        if method.config is not None and _differ_in_seed(method.config, config):
+            seeds = {configs[source].seed for source in method.sources}
+            if config.seed not in seeds:
+                return index
+    return None
+
+
+def _differ_in_seed(one: FinetuneConfig, other: FinetuneConfig) -> bool:
+    """Whether the seed is all that may differ."""
+    return replace(one, seed=other.seed) == other

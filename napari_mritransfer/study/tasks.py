@@ -77,6 +77,8 @@ def undersample(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[s
 def compare_methods(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
     """Reconstruct one measurement of ``scan`` by ``methods`` and write the board into the folder ``out``.
 
+    Runs that differ only in their seed are one method, unless ``merge_seeds`` is false.
+
     Returns
     -------
     fields
@@ -91,8 +93,10 @@ def compare_methods(command: Command, tell: Tell, should_stop: ShouldStop) -> di
         raise BadConfig(f"There is no peak called '{peak}'; choose one of: {', '.join(Peak)}.")
     device = _text(command, "device", "auto, cpu or cuda") if "device" in command else "auto"
     model = _text(command, "model", "its name") if "model" in command else DEFAULT_MODEL
+    if not isinstance(merge_seeds := command.get("merge_seeds", True), bool):
+        raise BadConfig(f"'merge_seeds' is {merge_seeds}; give true or false.")
     _refuse_folder(out, path)
-    methods = resolve_methods(list(dict.fromkeys(names)), model)
+    methods = resolve_methods(list(dict.fromkeys(names)), model, merge_seeds=merge_seeds)
     n_networks = sum(len(method.sources) for method in methods)
     n_done = 0
 
@@ -116,6 +120,8 @@ def compare_methods(command: Command, tell: Tell, should_stop: ShouldStop) -> di
 def export(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
     """Copy the comparison in ``board`` to the folder ``to``, with the figure of the slice that is looked at.
 
+    ``black`` (0 if absent) and ``white`` are its window, ``methods`` (all if absent) the names of those it shows.
+
     Returns
     -------
     fields
@@ -126,9 +132,16 @@ def export(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, A
     magnification = None if command.get("magnification") is None else _number(command, "magnification")
     if isinstance(index, bool) or not isinstance(index, int):
         raise BadConfig(f"'slice' is {index}; give the whole number of a slice, counted from 0.")
+    black = _number(command, "black") if "black" in command else 0.0
+    methods = command.get("methods")
+    if methods is not None and not (isinstance(methods, list) and all(isinstance(name, str) for name in methods)):
+        raise BadConfig(f"'methods' is {methods}; give a list of names of the board's methods.")
     if should_stop():
         raise ReconstructionStopped
-    return {"files": export_board(board, to, slice_index=index, white=white, magnification=magnification)}
+    files = export_board(
+        board, to, slice_index=index, white=white, black=black, magnification=magnification, methods=methods
+    )
+    return {"files": files}
 
 
 def describe(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
@@ -156,7 +169,7 @@ def _text(command: Command, name: str, what: str) -> str:
 def _number(command: Command, name: str) -> float:
     value = command.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadConfig(f"'{name}' is {value}; give a number above 0.")
+        raise BadConfig(f"'{name}' is {value}; give a number.")
     return float(value)
 
 

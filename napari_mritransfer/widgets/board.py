@@ -8,21 +8,21 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mritransfer.widgets.board_cells import (
-    IMAGE,
+    Captions,
     captions,
     error_captions,
     error_cell,
+    follow,
     image_cell,
-    role_of,
+    window_of,
 )
 from napari_mritransfer.widgets.board_data import BoardData, MethodImage
-from napari_mritransfer.widgets.board_layout import BoardLayout
+from napari_mritransfer.widgets.board_layout import BoardLayout, bring_last
 from napari_mritransfer.widgets.view import unwrapped
 from napari_mritransfer.widgets.view_state import ViewState, show_slice, slice_shown
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
 
 
 class Board(QObject):
@@ -68,10 +68,9 @@ class Board(QObject):
         self._is_busy = True  # what the board itself does to layers is not a change to follow
         columns = [None, *data.methods] if data.reference is not None and with_reference else [*data.methods]
         self._methods: dict[Image, MethodImage | None] = {}
-        self._captions: dict[Image, str] = {}
+        self._captions = Captions()
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
-        self._settling.setInterval(0)
         self._settling.timeout.connect(self._settle)
         self._layout = BoardLayout(viewer, data.extent_mm)
         # in the grid each coming and going layer rebuilds all cells, which takes seconds; it comes on in `_settle`
@@ -97,6 +96,12 @@ class Board(QObject):
         return images + [self._errors[image] for image in images if image in self._errors]
 
     @property
+    def methods_shown(self) -> list[MethodImage]:
+        """Those whose images are visible, from left to right, without the reference."""
+        shown = (self._methods[image] for image in self._in_order(self._methods) if image.visible)
+        return [method for method in shown if method is not None]
+
+    @property
     def window(self) -> tuple[float, float]:
         """Lower and upper end for all images, in units of `BoardData.white`. Errors are shown from 0 to the upper."""
         return self._window
@@ -105,18 +110,10 @@ class Board(QObject):
     def window(self, window: tuple[float, float]) -> None:
         self._window = (float(window[0]), float(window[1]))
         was_busy, self._is_busy = self._is_busy, True
-        for image in self._methods:
-            image.contrast_limits = self._window
-        for error in self._errors.values():
-            error.contrast_limits = self._error_window
+        for cell in [*self._methods, *self._errors.values()]:
+            cell.contrast_limits = window_of(cell, self._window)
         self._is_busy = was_busy
         self.changed.emit()
-
-    @property
-    def _error_window(self) -> tuple[float, float]:
-        """From 0, whatever the images do: an error that is there must never look like none."""
-        top = self._window[1]
-        return (0.0, top) if top > 0 else (0.0, 1.0)
 
     @property
     def slice_index(self) -> int:
@@ -160,12 +157,7 @@ class Board(QObject):
 
     def statement(self) -> str:
         """What the grey levels mean."""
-        low, high = self._window
-        white = f"1 = {self.data.white:.4g} ({self.data.white_rule})"
-        text = f"Window {low:.2f} to {high:.2f} for all images; {white}."
-        if self.magnification is not None:
-            text += f" Errors × {self.magnification:g}, all from 0 to {high:.2f}."
-        return text
+        return self.data.statement(self._window, self.magnification)
 
     def forget(self) -> None:
         """The window is gone: there is nothing to bring back."""
@@ -226,6 +218,13 @@ class Board(QObject):
             low = self._window[0] if self._window[0] < high else 0.0
         self.window = (low, high)
 
+    def _on_look_changed(self, event: Any) -> None:
+        """GUI thread. Gamma or colours of one cell: all of its kind get them."""
+        if not self._is_busy:
+            self._is_busy = True
+            follow(event.source, self._methods, self._errors.values())
+            self._is_busy = False
+
     def _on_point_changed(self, _event: Any = None) -> None:
         """GUI thread."""
         index = self.slice_index
@@ -249,10 +248,10 @@ class Board(QObject):
         images = [image for image in self._in_order(self._methods) if image.visible]
         self._layout.arrange(len(images), has_errors=bool(self._errors))
         methods, width = [self._methods[image] for image in images], self._layout.cell_width
-        self._caption(images, *captions(self.data, methods, width))
+        self._captions.write(images, *captions(self.data, methods, width))
         if self._errors and self.magnification is not None:
             errors = [self._errors[image] for image in images]
-            self._caption(errors, *error_captions(methods, self.magnification, width))
+            self._captions.write(errors, *error_captions(methods, self.magnification, width))
         self._is_busy = False
         self.changed.emit()
 
@@ -264,41 +263,30 @@ class Board(QObject):
             self._remove([*kept.values()])
             kept, self.magnification = {}, None
         self._errors = kept
-        layers = self._living_viewer().layers
-        wanted = [kept[image] for image in self._in_order(kept)]
-        if wanted and [*layers][-len(wanted) :] != wanted:
-            for error in wanted:
-                layers.move(layers.index(error), len(layers))
-
-    def _caption(self, cells: list[Image], texts: list[str], points: int) -> None:
-        """Write into cells, but not over a name that the user gave."""
-        for cell, text in zip(cells, texts, strict=True):
-            if self._captions.get(cell, cell.name) == cell.name != text:
-                cell.name = text
-                self._captions[cell] = cell.name
-            cell.name_overlay.font_size = points
-
-    # ------------------------------------------------------------------ layers in and out
+        bring_last(self._living_viewer().layers, [kept[image] for image in self._in_order(kept)])
 
     def _add(self, cell: Any) -> Image:
         voxels, settings, _kind = cell
-        top = self.data.brightest
         image = self._living_viewer().add_image(voxels, **settings)
-        image.contrast_limits_range = (0.0, top)
-        image.contrast_limits = self._window if role_of(image) == IMAGE else self._error_window
-        overlay = image.name_overlay
-        # where the letter of that side is: napari stacks what is in one place, so that neither hides the other
-        overlay.position, overlay.box, overlay.visible = "top_center", True, True
-        self._captions[image] = image.name
-        image.events.contrast_limits.connect(self._on_window_changed)
-        image.events.visible.connect(self._on_visible_changed)
+        image.contrast_limits_range = (0.0, self.data.brightest)
+        image.contrast_limits = window_of(image, self._window)
+        self._captions.prepare(image)
+        for event, slot in self._watched(image):
+            event.connect(slot)
         return image
+
+    def _watched(self, cell: Image) -> list[tuple[Any, Any]]:
+        events: Any = cell.events
+        return [
+            (events.contrast_limits, self._on_window_changed), (events.visible, self._on_visible_changed),
+            (events.gamma, self._on_look_changed), (events.colormap, self._on_look_changed),
+        ]  # fmt: skip
 
     def _remove(self, cells: list[Image]) -> None:
         layers = self._living_viewer().layers
         for cell in cells:
-            cell.events.contrast_limits.disconnect(self._on_window_changed)
-            cell.events.visible.disconnect(self._on_visible_changed)
+            for event, slot in self._watched(cell):
+                event.disconnect(slot)
             if cell in layers:
                 layers.remove(cell)
 

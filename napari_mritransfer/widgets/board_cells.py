@@ -1,6 +1,6 @@
 """The board's cells: image layers that know which method they show, and captions that fit into them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,45 @@ def error_captions(
 ) -> tuple[list[str], int]:
     """As `captions`, for error maps."""
     return _fitted([_error_forms(method, magnification) for method in methods], width)
+
+
+class Captions:
+    """Writes into cells, but not over a name that the user gave."""
+
+    def __init__(self) -> None:
+        self._written: dict[Any, str] = {}
+
+    def prepare(self, cell: Any) -> None:
+        """Show a new cell's name, which is ours."""
+        overlay = cell.name_overlay
+        # where the letter of that side is: napari stacks what is in one place, so that neither hides the other
+        overlay.position, overlay.box, overlay.visible = "top_center", True, True
+        self._written[cell] = cell.name
+
+    def write(self, cells: Sequence[Any], texts: Sequence[str], points: int) -> None:
+        """One text per cell, in one type size."""
+        for cell, text in zip(cells, texts, strict=True):
+            if self._written.get(cell, cell.name) == cell.name != text:
+                cell.name = text
+                self._written[cell] = cell.name
+            cell.name_overlay.font_size = points
+
+
+def window_of(cell: Any, window: tuple[float, float]) -> tuple[float, float]:
+    """The window of one cell. Errors begin at 0, whatever the images do: one that is there must not look like none."""
+    if role_of(cell) == IMAGE:
+        return window
+    return (0.0, window[1]) if window[1] > 0 else (0.0, 1.0)
+
+
+def follow(cell: Any, images: Iterable[Any], errors: Iterable[Any]) -> None:
+    """Give a cell's gamma to all of its kind, and an image's colours to all images: else they cannot be compared."""
+    is_image = role_of(cell) == IMAGE
+    for other in images if is_image else errors:
+        if other.gamma != cell.gamma:
+            other.gamma = cell.gamma
+        if is_image and other.colormap != cell.colormap:
+            other.colormap = cell.colormap
 
 
 def _image_forms(data: BoardData, method: MethodImage | None) -> list[list[str]]:

@@ -93,6 +93,11 @@ class BoardData:
     folder: Path | None
 
     @property
+    def n_frames(self) -> int:
+        """Frames, 1 for a volume."""
+        return int(self.methods[0].image.shape[0])
+
+    @property
     def n_slices(self) -> int:
         """Slices of all frames together."""
         shape = self.methods[0].image.shape
@@ -110,6 +115,22 @@ class BoardData:
         """The highest value of all images, at least 1."""
         references = [] if self.reference is None else [self.reference]
         return max(1.0, *(float(image.max()) for image in [*references, *(method.image for method in self.methods)]))
+
+    def place(self, slice_index: int) -> str:
+        """A slice in words, counted as napari's sliders do; `slice_index` is counted over all frames."""
+        n_inside = self.n_slices // self.n_frames
+        frame, inside = divmod(slice_index, n_inside)
+        frames = f", frame {frame} (of 0 to {self.n_frames - 1})" if self.n_frames > 1 else ""
+        return f"Slice {inside} (of 0 to {n_inside - 1}){frames}"
+
+    def statement(self, window: tuple[float, float], magnification: float | None) -> str:
+        """What the grey levels mean, for a window in units of `white` and errors at `magnification`, if any."""
+        low, high = window
+        white = f"1 = {self.white:.4g} ({self.white_rule})"
+        text = f"Window {low:.2f} to {high:.2f} for all images; {white}."
+        if magnification is not None:
+            text += f" Errors × {magnification:g}, all from 0 to {high:.2f}."
+        return text
 
     def error(self, method: MethodImage, magnification: float) -> Voxels:
         """|image - reference| times `magnification`, as `MethodImage.image`."""

@@ -67,6 +67,13 @@ class BoardLayout:
         return tuple(viewer.scene.camera.center), float(viewer.scene.camera.zoom)
 
 
+def bring_last(layers: Any, wanted: list[Any]) -> None:
+    """Move layers to the end of the list, in this order."""
+    if wanted and [*layers][-len(wanted) :] != wanted:
+        for layer in wanted:
+            layers.move(layers.index(layer), len(layers))
+
+
 def best_columns(n_cells: int, canvas: tuple[float, float], image: tuple[float, float]) -> int:
     """How many columns show `n_cells` images of this height and width largest on a canvas of that height and width."""
 

@@ -34,7 +34,7 @@ class BoardPanel(QWidget):
         self.magnification.addItem("auto", None)
         for number in _OFFERED:
             self.magnification.addItem(f"× {number}", float(number))
-        self.statement, self.verdict, self.warnings, self.numbers = (_label() for _ in range(4))
+        self.place, self.statement, self.verdict, self.warnings, self.numbers = (_label() for _ in range(5))
         self.plot = MetricPlot(viewer)
         self.conventions = QCollapsible("How the numbers were made")
         self.convention = _label()
@@ -61,8 +61,8 @@ class BoardPanel(QWidget):
             if board is not None:
                 # a bound method of a widget: Qt drops the connection with the widget
                 board.changed.connect(self._on_board_changed)
-                board.slice_changed.connect(self.plot.show_slice)
-                self.plot.show_slice(board.slice_index)
+                board.slice_changed.connect(self._on_slice_changed)
+                self._on_slice_changed(board.slice_index)
         self._on_board_changed()
 
     def _on_board_changed(self) -> None:
@@ -86,6 +86,13 @@ class BoardPanel(QWidget):
         self.magnification.setEnabled(has_errors)
         self.statement.setText(board.statement() if board is not None and is_up else "")
         self.statement.setVisible(is_up)
+        self.place.setVisible(is_up)
+
+    def _on_slice_changed(self, index: int) -> None:
+        """GUI thread."""
+        if self._shown is not None:
+            self.place.setText(self._shown.place(index))
+        self.plot.show_slice(index)
 
     def _on_leave_clicked(self) -> None:
         """GUI thread."""
@@ -132,12 +139,15 @@ class BoardPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(buttons)
         column.addLayout(errors)
-        for widget in (self.statement, self.verdict, self.numbers, self.plot, self.warnings, self.conventions):
+        for label in (self.place, self.statement, self.verdict, self.numbers):
+            column.addWidget(label)
+        for widget in (self.plot, self.warnings, self.conventions):
             column.addWidget(widget)
 
 
 def _label() -> QLabel:
     label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names of scans and methods stand in it
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

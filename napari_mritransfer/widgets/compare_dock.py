@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -58,6 +59,8 @@ class CompareDock(Dock):
         self.bar = QProgressBar()
         self.status = text_label()
         self.board = BoardPanel(self.viewer, self.comparing)
+        for label in (self.about, self.about_model, self.status):
+            label.setTextFormat(Qt.TextFormat.PlainText)  # names of scans, runs and folders stand in it
         self._refusal = ""
         self._lay_out()
 
@@ -106,7 +109,8 @@ class CompareDock(Dock):
     def export_to(self, chosen: Path) -> None:
         """Export the board to a folder: itself if it is new or empty, else to a new one inside."""
         data = self.comparing.data
-        self._try(lambda: self.comparing.export(_export_folder(chosen, data.scan.name if data is not None else "")))
+        name = data.scan.name if data is not None else ""
+        self._try(lambda: self.comparing.export(_export_folder(chosen, name)))
 
     # ------------------------------------------------------------------ events
 
@@ -228,10 +232,13 @@ class CompareDock(Dock):
 
 def _export_folder(chosen: Path, name: str) -> Path:
     """People choose the folder in which they want to find the results, and it often holds other things."""
-    if not chosen.is_dir() or not any(chosen.iterdir()):
-        return chosen
-    number, folder = 1, chosen / f"{name or 'board'}-comparison"
-    while folder.exists():
-        number += 1
-        folder = chosen / f"{name or 'board'}-comparison-{number}"
+    try:
+        if not chosen.is_dir() or not any(chosen.iterdir()):
+            return chosen
+        number, folder = 1, chosen / f"{name or 'board'}-comparison"
+        while folder.exists():
+            number += 1
+            folder = chosen / f"{name or 'board'}-comparison-{number}"
+    except OSError as error:
+        raise BadInput(f"{chosen} cannot be read ({error.strerror}); choose another folder to export to.") from error
     return folder

@@ -53,6 +53,7 @@ class CompareInputs:
             "command": "compare",
             "scan": str(self.measurement.scan),
             "methods": methods,
+            "merge_seeds": False,  # every ticked row is a cell
             "model": self.model or DEFAULT_MODEL,
             "sampling": self.measurement.sampling.as_record(),
             "out": str(out),

@@ -22,6 +22,7 @@ from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.session import Session
 from napari_mritransfer.widgets.tuning import RunState
 
+_STOPPED = "Stopped; nothing was changed."
 _BUSY = "Something is being compared already; wait for it or stop it."
 
 
@@ -55,7 +56,7 @@ class Comparing(QObject):
         self.message = ""
         self.progress = (0, 0)
         self.data: BoardData | None = None
-        self._shows_reference = True
+        self._shows_reference = self._will_show_reference = True
         self._request: Request | None = None
         self._reader: Any = None
         self._is_closed = False
@@ -87,8 +88,8 @@ class Comparing(QObject):
         name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{inputs.measurement.scan.name.split('.')[0]}"
         command = inputs.command(_unused(session.folder("comparisons") / name))
         scan = inputs.measurement.scan
-        self._shows_reference = inputs.shows_reference
         self._ask(command, f"Comparing: {inputs.measurement.name}", lambda values: self.open(Path(values["out"]), scan))
+        self._will_show_reference = inputs.shows_reference
 
     def open(self, folder: Path, scan_path: Path) -> None:
         """Bring up the board of a finished comparison that lies on disk."""
@@ -108,9 +109,8 @@ class Comparing(QObject):
         scans = [layer_scan(layer) for layer in layers]
         names = [layer.name for layer in layers]
         reference = next((index for index, layer in enumerate(layers) if _kind(layer) == "scan"), 0)
-        self._shows_reference = True
-        self._to(RunState.RUNNING, "Comparing the layers…")
-        self._read(lambda: judged(names, scans, reference))
+        self._will_show_reference = True
+        self._read(lambda: judged(names, scans, reference), "Comparing the layers…")
 
     def export(self, to: Path) -> None:
         """Copy the comparison of the board to a folder, with the figure of the slice and window on screen.
@@ -118,18 +118,24 @@ class Comparing(QObject):
         Raises
         ------
         BadInput
-            If something is running, there is no board, or it has no files.
+            If something is running, there is no board, it has no files, or all its methods are hidden.
         """
         self._refuse_if_busy()
         board = self.board
         if board is None or board.data.folder is None:
             raise BadInput("There is no comparison with files to export; build a board of methods first.")
+        methods = [method.name for method in board.methods_shown]
+        if not methods:
+            raise BadInput("All methods on the board are hidden; show at least one (the eye in the layer list).")
+        low, high = board.window
         command = {
             "command": "export",
             "board": str(board.data.folder),
             "to": str(to),
             "slice": board.slice_index,
-            "white": board.window[1] * board.data.white,
+            "black": low * board.data.white,
+            "white": high * board.data.white,
+            "methods": methods,
             "magnification": board.magnification,
         }
         self._ask(command, "Exporting", lambda values: self._to(
@@ -138,9 +144,14 @@ class Comparing(QObject):
 
     def stop(self) -> None:
         """Stop what is on its way; a board that is up stays."""
-        if self.state is RunState.RUNNING and self._request is not None:
+        if self.state is not RunState.RUNNING:
+            return
+        if self._request is not None:
             self._request.stop()
             self._to(RunState.STOPPING, "Stopping…")
+        elif self._reader is not None:
+            self._drop_reader()
+            self._to(RunState.DONE, _STOPPED)
 
     def show_board(self) -> None:
         """Bring up the board of the last comparison again."""
@@ -165,18 +176,31 @@ class Comparing(QObject):
             board.forget()
 
     def _ask(self, command: dict[str, Any], title: str, then: Callable[[Any], None]) -> None:
-        self._to(RunState.RUNNING, f"{title}…")
-        self._request = self._living_session().request(command, title)
+        try:
+            self._request = self._living_session().request(command, title)
+        except OSError as error:
+            text = f"The worker process cannot be started ({error.strerror or error}); close other programs, try again."
+            raise BadInput(text) from error
         self._request.told.connect(self._on_progress_told)
         self._request.ended.connect(lambda answer: self._on_request_ended(answer, then))
+        self._to(RunState.RUNNING, f"{title}…")
 
-    def _read(self, work: Callable[[], BoardData]) -> None:
+    def _read(self, work: Callable[[], BoardData], message: str = "Opening the board…") -> None:
         """In a thread, for images are large and judging them takes seconds."""
-        self._to(RunState.RUNNING, "Opening the board…")
+        if self._reader is not None:
+            self._drop_reader()  # one board at a time, the one asked for last
+        self._to(RunState.RUNNING, message)
         self._reader = thread_worker(_data_or_reason)(work)
         self._reader.returned.connect(self._on_data_returned)
         self._reader.errored.connect(self._on_data_errored)
         self._reader.start()
+
+    def _drop_reader(self) -> None:
+        """A thread cannot be ended from outside; what it finds is for nobody."""
+        reader, self._reader = self._reader, None
+        reader.returned.disconnect(self._on_data_returned)
+        reader.errored.disconnect(self._on_data_errored)
+        reader.quit()
 
     def _on_progress_told(self, answer: Answer) -> None:
         """GUI thread."""
@@ -196,7 +220,7 @@ class Comparing(QObject):
         elif isinstance(answer, Failed):
             self._to(RunState.FAILED, answer.reason)
         else:
-            self._to(RunState.DONE, "Stopped; nothing was changed.")
+            self._to(RunState.DONE, _STOPPED)
 
     def _on_data_returned(self, data: BoardData | str) -> None:
         """GUI thread."""
@@ -204,8 +228,12 @@ class Comparing(QObject):
         if isinstance(data, str):
             self._to(RunState.FAILED, data)
             return
-        self.data = data
-        self.show_board()
+        self.data, self._shows_reference = data, self._will_show_reference
+        try:
+            self.show_board()
+        except Exception as error:  # nobody foresaw this: it goes on to napari, but the dock must not wait for ever
+            self._to(RunState.FAILED, f"The board cannot be shown: {error}.")
+            raise
         self._to(RunState.DONE, "")
 
     def _on_data_errored(self, error: Exception) -> None:

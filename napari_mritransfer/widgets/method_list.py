@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.study.methods import PRETRAINED, REFERENCE, ZERO_FILLED
+from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.widgets.run_list import RunEntry, runs_in
 
 _LABELS = {
@@ -76,7 +77,7 @@ class MethodList(QListWidget):
         """
         self._root = root
         before, known = set(self.ticked), set(self._names())
-        found = [entry for entry in runs_in(root) if not math.isnan(entry.psnr)]
+        found = [entry for entry in runs_in(root) if _has_model(entry)]
         listed = {entry.folder for entry in found}
         added = [entry for entry in map(_entry, self._added) if entry is not None and entry.folder not in listed]
         self.blockSignals(True)
@@ -126,11 +127,17 @@ class MethodList(QListWidget):
 
 
 def _entry(folder: Path) -> RunEntry | None:
-    found = [entry for entry in runs_in(folder.parent) if entry.folder == folder and not math.isnan(entry.psnr)]
+    found = [entry for entry in runs_in(folder.parent) if entry.folder == folder and _has_model(entry)]
     return found[0] if found else None
 
 
+def _has_model(entry: RunEntry) -> bool:
+    """Whether there is something to reconstruct with; a run that was killed has no outcome, but may have learned."""
+    return (entry.folder / BEST).is_file()
+
+
 def _label(entry: RunEntry) -> str:
-    """``LFT 31.20 dB, 20 Nov 14:05``: the decibels are those of the run's own validation."""
-    stopped = "" if entry.is_finished else ", stopped"
-    return f"{entry.short} {entry.psnr:.2f} dB, {entry.when}{stopped}"
+    """``LFT 31.20 dB, 20 Nov 14:05``: the decibels, where known, are those of the run's own validation."""
+    unfinished = "" if entry.is_finished else ", unfinished"
+    psnr = "" if math.isnan(entry.psnr) else f" {entry.psnr:.2f} dB"
+    return f"{entry.short}{psnr}, {entry.when}{unfinished}"

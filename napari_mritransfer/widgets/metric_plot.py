@@ -42,7 +42,6 @@ class MetricPlot(QWidget):
         self.canvas = pg.GraphicsLayoutWidget()
         self.canvas.setFixedHeight(_HEIGHT)
         self.plot: Any = add_plot(self.canvas)
-        self.plot.setLabel("bottom", "Slice")
         self.line: Any = pg.InfiniteLine(0, angle=90, movable=True)
         self.legend = QLabel()
         self.legend.setWordWrap(True)
@@ -107,6 +106,7 @@ class MetricPlot(QWidget):
         assert data is not None
         self.plot.clear()
         self.plot.setLabel("left", METRICS[self._metric])
+        self.plot.setLabel("bottom", "Slice" if data.n_frames == 1 else "Slice (all frames)")
         swatches = []
         for index, method in enumerate(data.methods):
             values = [math.nan if value is None else value for value in method.values(self._metric)]

@@ -98,6 +98,25 @@ def test_the_window_ends_where_it_is_told_to(tmp_path, reference):
     assert shots[0] > 1.3 * shots[1]
 
 
+def test_the_window_begins_where_it_is_told_to_and_errors_at_zero(tmp_path):
+    shots = []
+    for black in (0.0, 100.0):
+        path = tmp_path / "a.png"
+        comparison_figure(brain(), {"LFT": brain() * 0.9}, {}, path, white=250.0, black=black, error_magnification=5)
+        shots.append(picture(path)[16 + 18 + 8 :])
+    images, errors = slice(0, 320), slice(332, 652)
+    column = slice(16 + 332, 16 + 332 + 320)
+    assert shots[0][images, column].mean() > 1.3 * shots[1][images, column].mean()
+    assert np.array_equal(shots[0][errors, column], shots[1][errors, column])
+
+
+def test_names_that_are_no_text_can_be_drawn(tmp_path):
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    comparison_figure(brain(), {name: brain()}, {name: name}, tmp_path / "a.png", title=name, note=name)
+    comparison_figure(brain(), {"caf?": brain()}, {"caf?": "caf?"}, tmp_path / "b.png", title="caf?", note="caf?")
+    assert np.array_equal(picture(tmp_path / "a.png"), picture(tmp_path / "b.png"))
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -112,6 +131,8 @@ def test_the_window_ends_where_it_is_told_to(tmp_path, reference):
         ({"error_magnification": 0.0}, "above 0"),
         ({"white": 0.0}, "above 0"),
         ({"white": float("nan")}, "above 0"),
+        ({"white": 100.0, "black": 100.0}, "above 100"),
+        ({"white": 100.0, "black": float("nan")}, "window from nan"),
         ({"reference": None, "reconstructions": {"FT": brain() * 0}}, "FT is zero everywhere"),
         ({"reference": None, "reconstructions": {"FT": brain(), "LFT": brain()[:1]}}, "LFT has shape"),
         ({"spacing": (0.0, 1.0)}, "above 0"),

@@ -1,11 +1,14 @@
 """A board copied out for people: whole or not at all, and never on top of anybody's files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from boards import call, names_in
 from skimage.io import imread
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.study.export import export_board
 
 
 def test_an_export_holds_the_board_and_the_slice_that_was_looked_at(board, tmp_path):
@@ -55,6 +58,41 @@ def test_an_export_never_touches_other_peoples_files(board, tmp_path):
     with pytest.raises(BadInput, match=r"notes\.txt"):
         call("export", to=str(tmp_path / "export"), **fields)
     assert (tmp_path / "export" / "notes.txt").read_text() == "precious"
+
+
+def test_the_figure_shows_the_chosen_methods_in_their_order(board, tmp_path):
+    out, result = board
+    look = {"slice_index": 2, "white": result["white"], "magnification": 5.0}
+
+    def drawn(**chosen):
+        export_board(out, tmp_path / "export", **look, **chosen)
+        return imread(tmp_path / "export" / "comparison.png")[..., :3].astype(int)
+
+    default = drawn()
+    assert np.array_equal(drawn(methods=["zero-filled", "tiny"], black=0.0), default)
+    turned = drawn(methods=["tiny", "zero-filled"])
+    assert turned.shape == default.shape
+    assert not np.array_equal(turned, default)
+    assert drawn(methods=["tiny"]).shape[1] < default.shape[1]
+    assert (tmp_path / "export" / "zero-filled.nii.gz").exists()
+    assert drawn(black=result["white"] / 2).mean() < default.mean() - 2, "darker"
+    with pytest.raises(BadInput, match="no method called 'nobody'"):
+        drawn(methods=["nobody"])
+    with pytest.raises(BadInput, match="at least one"):
+        drawn(methods=[])
+
+
+@pytest.mark.parametrize("broken", ["iterdir", "mkdir"])
+def test_a_folder_that_is_locked_is_named_and_another_asked_for(board, tmp_path, monkeypatch, broken):
+    def locked(*_arguments, **_settings):
+        raise PermissionError(13, "Permission denied")
+
+    to = tmp_path if broken == "iterdir" else tmp_path / "new"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, broken, locked)
+        with pytest.raises(BadInput, match=r"\(Permission denied\); choose another folder to export to"):
+            export_board(board[0], to, slice_index=2, white=500.0)
+    assert names_in(tmp_path) == set()
 
 
 def test_a_failed_export_leaves_the_earlier_one(board, tmp_path, monkeypatch):

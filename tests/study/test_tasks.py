@@ -1,6 +1,7 @@
 """The worker's tasks, called as the worker calls them: fields in, plain JSON and whole files out."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -16,6 +17,8 @@ from napari_mritransfer.recon.network import ReconstructionStopped
 from napari_mritransfer.study import tasks
 from napari_mritransfer.study.comparison import NOBODY_KNOWS
 from napari_mritransfer.study.sampling import AS_MEASURED, SIMULATED, Sampling
+from napari_mritransfer.training.config import FinetuneConfig
+from napari_mritransfer.training.rundir import RunDirectory
 from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.zoo.card import model_card
 
@@ -73,6 +76,20 @@ def test_numbers_of_the_board_are_those_of_the_table(board, base):
         assert method["slice_psnr"] == row["foreground"]["psnr"]["slices"]
         assert len(method["slice_ssim"]) == 8
     assert [method["sources"] for method in result["methods"]] == [[], [base]]
+
+
+def test_the_viewer_gets_every_run_as_a_method_of_its_own(head, base, tmp_path):
+    runs = []
+    for seed in (1, 2):
+        run = RunDirectory(tmp_path / f"lft{seed}")
+        run.begin(FinetuneConfig(model=base, train=("a.nii",), validation=("b.nii",), strategy="lft", seed=seed))
+        shutil.copyfile(base, run.folder / "best.safetensors")
+        runs.append(str(run.folder))
+    fields = {"scan": head, "methods": runs, "sampling": SAMPLING}
+    merged = call("compare", out=str(tmp_path / "merged"), **fields)
+    assert [method["sources"] for method in merged["methods"]] == [runs]
+    apart = call("compare", out=str(tmp_path / "apart"), merge_seeds=False, **fields)
+    assert [method["name"] for method in apart["methods"]] == ["lft, seed 1", "lft, seed 2"]
 
 
 def test_slices_that_do_not_count_are_none_and_the_others_keep_their_place(tmp_path):
@@ -202,6 +219,11 @@ def test_an_error_in_the_program_is_not_blamed_on_the_user(head, tmp_path, monke
         ("export", {"slice": True}, "whole number"),
         ("export", {"white": None}, "'white' is None"),
         ("export", {"white": float("nan")}, "window"),
+        ("compare", {"merge_seeds": "no"}, "true or false"),
+        ("export", {"black": 500.0}, "above 500"),
+        ("export", {"black": None}, "'black' is None"),
+        ("export", {"methods": "tiny"}, "list of names"),
+        ("export", {"methods": ["nobody"]}, "no method called 'nobody'"),
         ("export", {"magnification": -1}, "-1 times"),
         ("export", {"magnification": "5"}, "'magnification' is 5"),
         ("describe", {}, "no 'model'"),

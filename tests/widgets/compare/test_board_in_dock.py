@@ -1,8 +1,10 @@
 """The board as the dock drives it: slices, errors, export, layers as they are."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pytest
 from docks import board_up, measurement, opened_dock, show
 from fake_boards import LEVELS, write_fake_board
 from heads import write_tiny_base
@@ -67,6 +69,23 @@ def test_the_worst_slice_is_that_of_the_best_method_unless_another_is_chosen(doc
     board.leave()
 
 
+def test_gamma_and_colours_of_one_image_are_those_of_all(dock, scan, tmp_path, qtbot):
+    board = show(dock, write_fake_board(tmp_path / "board", scan), scan, qtbot)
+    board.show_errors(5.0)
+    images, errors = board.cells[:4], board.cells[4:]
+    colours = errors[0].colormap.name
+    images[2].gamma = 0.5
+    images[1].colormap = "viridis"
+    assert [cell.gamma for cell in images] == [0.5] * 4
+    assert {cell.colormap.name for cell in images} == {"viridis"}
+    assert [cell.gamma for cell in errors] == [1.0] * 4
+    assert {cell.colormap.name for cell in errors} == {colours}
+    errors[3].gamma = 2.0
+    assert [cell.gamma for cell in errors] == [2.0] * 4
+    assert [cell.gamma for cell in images] == [0.5] * 4
+    board.leave()
+
+
 def test_error_maps_come_and_go_with_their_box(dock, scan, tmp_path, qtbot):
     board = show(dock, write_fake_board(tmp_path / "board", scan), scan, qtbot)
     panel = dock.board
@@ -105,12 +124,55 @@ def test_the_export_is_of_what_is_on_screen(dock, scan, tmp_path, orders, qtbot,
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(chosen))
     dock.board.export.click()
     assert orders[0].command == {
-        "command": "export", "board": str(tmp_path / "board"), "to": str(chosen), "slice": 3, "white": 400.0,
-        "magnification": 5.0,
+        "command": "export", "board": str(tmp_path / "board"), "to": str(chosen), "slice": 3, "black": 50.0,
+        "white": 400.0, "methods": ["zero-filled", "pretrained", "lft"], "magnification": 5.0,
     }  # fmt: skip
     orders[0].ended.emit(Result({"files": ["metrics.csv", "comparison.png"]}))
     assert dock.status.text() == f"Exported 2 files to {chosen}."
     board.leave()
+
+
+def test_hidden_methods_are_not_exported_and_the_others_in_their_order(dock, scan, tmp_path, orders, qtbot):
+    board = show(dock, write_fake_board(tmp_path / "board", scan), scan, qtbot)
+    _, zero_filled, pretrained, lft = board.cells
+    pretrained.visible = False
+    dock.viewer.layers.move(dock.viewer.layers.index(lft), 0)
+    dock.export_to(tmp_path / "to")
+    assert orders[0].command["methods"] == ["lft", "zero-filled"]
+    orders[0].ended.emit(Result({"files": []}))
+    zero_filled.visible = lft.visible = False
+    dock.export_to(tmp_path / "to")
+    assert "All methods on the board are hidden" in dock.status.text()
+    assert len(orders) == 1
+    board.leave()
+
+
+def test_an_export_to_a_folder_that_cannot_be_read_asks_for_another(dock, scan, tmp_path, orders, qtbot, monkeypatch):
+    def locked(_folder):
+        raise PermissionError(13, "Permission denied")
+
+    board = show(dock, write_fake_board(tmp_path / "board", scan), scan, qtbot)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", locked)
+        dock.export_to(tmp_path)
+    assert dock.status.text() == (
+        f"{tmp_path} cannot be read (Permission denied); choose another folder to export to."
+    )
+    assert not orders
+    board.leave()
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_dock_says_which_slice_is_looked_at_as_the_slider_counts(dock, scan, tmp_path, qtbot, frames):
+    board = show(dock, write_fake_board(tmp_path / "board", scan, frames=frames), scan, qtbot)
+    axis = dock.board.plot.plot.getAxis("bottom")
+    board.go_to(6 * (frames - 1) + 2)
+    said = {1: "Slice 2 (of 0 to 5)", 2: "Slice 2 (of 0 to 5), frame 1 (of 0 to 1)"}[frames]
+    assert dock.board.place.text() == said
+    assert not dock.board.place.isHidden()
+    assert axis.labelText == {1: "Slice", 2: "Slice (all frames)"}[frames]
+    board.leave()
+    assert dock.board.place.isHidden()
 
 
 def test_an_export_into_a_folder_with_other_things_gets_its_own_folder(dock, scan, tmp_path, orders, qtbot):

@@ -1,18 +1,24 @@
 """The "Compare reconstructions" dock: what it asks the worker for, and what it shows of the answer."""
 
+import json
 from pathlib import Path
+from threading import Event
 
-from docks import board_up, measurement, opened_dock, write_run
+import pytest
+from docks import board_up, measurement, opened_dock, show, write_run
 from fake_boards import write_fake_board
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.client import Progress, Result
 from napari_mritransfer.training.events import Failed, Stopped
+from napari_mritransfer.widgets.board_data import read_board
 from napari_mritransfer.widgets.compare_dock import CompareDock
 from napari_mritransfer.widgets.compare_inputs import CompareInputs
-from napari_mritransfer.widgets.session import session_of
+from napari_mritransfer.widgets.session import Session, session_of
 from napari_mritransfer.zoo.card import DEFAULT_MODEL
 
 
@@ -37,6 +43,7 @@ def test_the_worker_gets_exactly_what_was_chosen(dock, root, scan, orders, qtbot
         "command": "compare",
         "scan": str(scan),
         "methods": ["zero-filled", "pretrained", str(ft)],
+        "merge_seeds": False,
         "model": DEFAULT_MODEL,
         "sampling": Sampling(SamplingPattern(rate=0.25), phase_encode="x").as_record(),
         "peak": "volume",
@@ -117,8 +124,91 @@ def test_runs_of_this_session_are_ticked_when_they_appear_and_ticks_stay(dock, r
     dock.methods.add_run(elsewhere)
     dock.session.tuning.changed.emit()
     assert dock.methods.ticked == ("zero-filled", str(elsewhere), str(old))
-    assert "stopped" in dock.methods.item(3).text()
+    assert "unfinished" in dock.methods.item(3).text()
     assert "31.20 dB" in dock.methods.item(4).text()
+
+
+def test_a_run_that_was_killed_can_be_compared_with_what_it_learned(dock, root):
+    killed = write_run(root / "runs" / "2026-01-01_10-00-00_lft")
+    (killed / "metrics.json").unlink()
+    dock.session.tuning.changed.emit()
+    assert dock.methods.runs == (str(killed),)
+    assert "nan" not in dock.methods.item(3).text()
+    elsewhere = write_run(root.parent / "elsewhere" / "run")
+    (elsewhere / "metrics.json").unlink()
+    dock.methods.add_run(elsewhere)
+    assert str(elsewhere) in dock.methods.ticked
+
+
+def test_an_outcome_without_a_model_cannot_be_ticked(dock, root):
+    emptied = write_run(root / "runs" / "2026-01-01_lft")
+    (emptied / "best.safetensors").unlink()
+    dock.session.tuning.changed.emit()
+    assert dock.methods.runs == ()
+    with pytest.raises(BadInput, match="no run with a model"):
+        dock.methods.add_run(emptied)
+
+
+def test_a_worker_that_cannot_start_is_told_and_the_next_try_works(dock, scan, orders, monkeypatch):
+    def no_memory(*_):
+        raise OSError(12, "Cannot allocate memory")
+
+    dock.session.add_measurement(measurement(scan))
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "request", no_memory)
+        dock.build.click()
+    assert dock.status.text().startswith("The worker process cannot be started (Cannot allocate memory)")
+    assert dock.build.isEnabled()
+    dock.build.click()
+    assert len(orders) == 1
+    orders[0].ended.emit(Stopped(0, 0, None))
+
+
+def test_stop_while_the_board_opens_drops_it(dock, scan, tmp_path, monkeypatch, qtbot):
+    may_go_on, has_read = Event(), Event()
+
+    def slow(*where):
+        may_go_on.wait(10)
+        try:
+            return read_board(*where)
+        finally:
+            has_read.set()
+
+    monkeypatch.setattr("napari_mritransfer.widgets.comparing.read_board", slow)
+    dock.show_folder(write_fake_board(tmp_path / "board", scan), scan)
+    dock.stop.click()
+    assert dock.status.text() == "Stopped; nothing was changed."
+    assert dock.build.isEnabled() == (dock.measurement.count() > 0)
+    may_go_on.set()
+    assert has_read.wait(10)
+    qtbot.wait(300)  # what the thread found would have arrived
+    assert dock.session.board is None
+    assert dock.comparing.data is None
+    assert dock.status.text() == "Stopped; nothing was changed."
+
+
+def test_a_board_that_cannot_be_built_does_not_keep_the_dock_waiting(dock, scan, tmp_path, monkeypatch, qtbot):
+    def broken(*_arguments, **_settings):
+        raise RuntimeError("no canvas")
+
+    monkeypatch.setattr("napari_mritransfer.widgets.comparing.Board", broken)
+    with qtbot.capture_exceptions() as raised:
+        dock.show_folder(write_fake_board(tmp_path / "board", scan), scan)
+        qtbot.waitUntil(lambda: not dock.comparing.is_busy, timeout=10_000)
+    assert dock.status.text() == "The board cannot be shown: no canvas."
+    assert [str(error) for _, error, _ in raised] == ["no canvas"]
+
+
+def test_names_are_shown_as_they_are(dock, scan, tmp_path, qtbot):
+    folder = write_fake_board(tmp_path / "board", scan)
+    record = json.loads((folder / "board.json").read_text())
+    record["verdict"], record["warnings"] = "<b>lft</b> is best.", ["<i>head</i> is small."]
+    (folder / "board.json").write_text(json.dumps(record))
+    board = show(dock, folder, scan, qtbot)
+    panel = dock.board
+    for label in (dock.about, dock.status, panel.verdict, panel.warnings, panel.convention, panel.statement):
+        assert label.textFormat() == Qt.TextFormat.PlainText
+    board.leave()
 
 
 def test_a_folder_without_a_run_is_refused_in_a_sentence(dock, tmp_path, monkeypatch):
