@@ -40,9 +40,10 @@ def read_scans(path: Paths) -> list[LayerTuple]:
 
 
 def _tell_obliquity(scans: Iterable[Scan]) -> None:
-    """Once each, however many files say the same."""
-    for note in dict.fromkeys(note for scan in scans for note in scan.notes if "oblique" in note):
-        show_info(note)
+    """Once each, however many files say the same; short, for napari cuts a longer notice off."""
+    angles = (scan.axes.obliquity_deg for scan in scans if any("oblique" in note for note in scan.notes))
+    for sentence in dict.fromkeys(f"Oblique by {angle:.1f}°: shown unrotated." for angle in angles):
+        show_info(sentence)
 
 
 def _as_list(path: Paths) -> list[str]:

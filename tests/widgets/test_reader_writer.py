@@ -70,7 +70,7 @@ def test_oblique_slices_are_told_once_on_screen_and_nothing_else_is(viewer, open
     tilted = affine_of("axial", tilt_deg=20)
     files = [write_scan(tmp_path / f"{name}.nii", some_voxels(6, 5, 4), tilted) for name in "ab"]
     viewer.open(files, stack=True, plugin=PLUGIN)
-    assert told == ["The slices are oblique by 20.0° and are shown unrotated."]
+    assert told == ["Oblique by 20.0°: shown unrotated."]
     opened(write_scan(tmp_path / "straight.nii", some_voxels(6, 5, 4)))
     assert len(told) == 1
 
