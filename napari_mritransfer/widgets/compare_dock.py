@@ -114,7 +114,7 @@ class CompareDock(Dock):
 
     # ------------------------------------------------------------------ events
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+    def showEvent(self, event: QShowEvent | None) -> None:
         """GUI thread; runs may have come while the dock was away."""
         super().showEvent(event)
         self._on_runs_changed()

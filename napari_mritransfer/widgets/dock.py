@@ -45,7 +45,7 @@ class Dock(QWidget):
         placed.timeout.connect(self._on_placed)
         placed.start(0)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """Wide enough for the longest title."""
         return QSize(_USUAL, 600)
 

@@ -270,7 +270,7 @@ class FinetuneDock(Dock):
         self.preview.set_text_colour(colours_of(self.viewer).text)
         self._say(self.status.text(), is_error=self.tuning.state is RunState.FAILED)
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+    def showEvent(self, event: QShowEvent | None) -> None:
         """GUI thread; runs may have come while the dock was away."""
         super().showEvent(event)
         self.device.ask_once()

@@ -46,7 +46,7 @@ class MaskView(QWidget):
         self._picture = None if lines is None else picture(lines, axis)
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """GUI thread."""
         painter = QPainter(self)
         if self._picture is None:

@@ -62,22 +62,22 @@ class PreviewView(QWidget):
         self._text = QColor(colour)
         self.update()
 
-    def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt's name
+    def heightForWidth(self, width: int) -> int:
         """Qt asks."""
         if self._planes is None:
             return 0
         rows, columns = int(self._planes.shape[1]), int(self._planes.shape[2])
         return round((width - 2 * _GAP) / 3 * self._aspect * rows / columns) + _CAPTION_HEIGHT
 
-    def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt's name
+    def hasHeightForWidth(self) -> bool:
         """Qt asks."""
         return True
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """Qt asks."""
         return QSize(280, self.heightForWidth(280))
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Qt asks."""
         if self._planes is None:
             return

@@ -109,7 +109,7 @@ class SamplingForm(QWidget):
         self.fields.changed.connect(self._on_field_changed)
         self.show_scan(None)
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 (Qt's name)
+    def showEvent(self, event: QShowEvent | None) -> None:
         """GUI thread. magicgui measures its labels in another font than napari's; only now this one is known."""
         super().showEvent(event)
         labels = self.fields.native.findChildren(QLabel)
