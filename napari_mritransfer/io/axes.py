@@ -91,6 +91,27 @@ class Axes:
         flip_slice, flip_y, flip_x = (codes[axis] != way for axis, way in zip(permutation, wanted, strict=True))
         return cls(permutation, (flip_slice, flip_y, flip_x), codes, _obliquity_deg(affine, world_axes))
 
+    @classmethod
+    def as_acquired(cls, affine: NDArray[np.floating[Any]]) -> "Axes":
+        """Of voxels whose (i, j, k) are our (x, y, slice) already: nothing is permuted for the eye, nothing flipped.
+
+        Parameters
+        ----------
+        affine
+            ``(4, 4)`` voxel-to-world, RAS+.
+
+        Raises
+        ------
+        ValueError
+            If the affine is not finite or singular.
+        """
+        if not is_usable(affine):
+            raise ValueError("The affine is not an invertible 4 by 4 matrix of finite numbers; give one that is.")
+        matched = nib.orientations.io_orientation(affine)
+        codes = "".join(nib.orientations.ornt2axcodes(matched))
+        obliquity = _obliquity_deg(affine, [int(axis) for axis in matched[:, 0]])
+        return cls((2, 1, 0), (False, False, False), codes, obliquity)
+
     @property
     def orientation(self) -> str:
         """``"axial"``, ``"sagittal"`` or ``"coronal"``: the plane the slices are nearest to."""

@@ -63,12 +63,13 @@ def write(scan: Scan, path: Path) -> None:
     OSError
         If the folder is missing or full.
     """
-    not_finite = scan.image.size - int(np.count_nonzero(np.isfinite(scan.image)))
+    image = np.asarray(scan.image)  # one made from k-space is computed here
+    not_finite = image.size - int(np.count_nonzero(np.isfinite(image)))
     if not_finite:
         raise ValueError(
             f"{scan.name or 'The scan'} has {not_finite:,} voxels that are NaN or infinite; replace them before saving."
         )
-    voxels = scan.axes.to_file(scan.image)
+    voxels = scan.axes.to_file(image)
     block = scan.header or new_header(
         voxels.shape, scan.affine, _file_order_spacing(scan), names_sides=scan.sides_known
     )  # fmt: skip

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.io.axes import Axes, is_near_isotropic, spacing_of
+from napari_mritransfer.io.kspace import KSpace
 
 __all__ = ["Axes", "Image", "Origin", "Scan"]
 
@@ -34,7 +35,8 @@ class Scan:
     Attributes
     ----------
     image
-        ``(frame, slice, y, x)`` float32 or complex64, a.u.
+        ``(frame, slice, y, x)`` float32 or complex64, a.u.; of a scan with `kspace` a `LazyStack` of
+        root-sum-of-squares magnitudes, so that opening a large file reads its header only.
     affine
         ``(4, 4)`` voxel-to-world of the file's (i, j, k), RAS+, untouched.
     axes
@@ -55,6 +57,8 @@ class Scan:
         Quiet one-sentence remarks for the person who looks at the scan.
     sides_known
         Whether the source says which side of the patient is which; if not, `affine` and `axes` are a convention.
+    kspace
+        ``(frame, slice, coil, ky, kx)`` of files that hold it, read slice by slice; ky runs along our y, kx along x.
     """
 
     image: Image
@@ -68,6 +72,7 @@ class Scan:
     header: bytes = b""
     notes: tuple[str, ...] = ()
     sides_known: bool = True
+    kspace: KSpace | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4 or self.image.dtype not in (np.float32, np.complex64):
@@ -143,6 +148,50 @@ class Scan:
             sides_known,
         )  # fmt: skip
 
+    @classmethod
+    def from_kspace(
+        cls,
+        kspace: KSpace,
+        *,
+        affine: NDArray[np.floating[Any]] | None = None,
+        spacing_mm: tuple[float, float, float] | None = None,
+        phase_encode: Literal["y", "x"] | None = None,
+        origin: Origin = Origin.RAW,
+        name: str = "",
+        path: Path | None = None,
+        notes: Sequence[str] = (),
+    ) -> "Scan":
+        """A scan from k-space, shown as it was acquired: nothing is permuted or flipped.
+
+        Parameters
+        ----------
+        affine
+            ``(4, 4)`` voxel-to-world, RAS+ mm, of the image's (x, y, slice) indices, where the file records it.
+        spacing_mm
+            Voxel size along slice, y, x; the affine's own where omitted, 1 mm where there is neither.
+        phase_encode
+            Image axis the lines run along, where the file names it.
+        """
+        _, n_slices, _, _, _ = kspace.shape
+        sides_known = affine is not None
+        remarks = [*notes]
+        if affine is None:
+            slice_mm, y_mm, x_mm = spacing_mm or (1.0, 1.0, 1.0)
+            affine = _made_up_affine((n_slices, *kspace.image_matrix), (slice_mm, y_mm, x_mm))
+            remarks.append("Nothing records which side of the patient is which, so none is named.")
+            if spacing_mm is None:
+                remarks.append("The file names no voxel size: 1 mm is assumed.")
+        own_affine = np.array(affine, dtype=np.float64)
+        x_mm, y_mm, slice_mm = (float(length) for length in spacing_of(own_affine))
+        axes = Axes.as_acquired(own_affine)
+        if axes.obliquity_deg >= _TOLD_FROM_DEG:
+            remarks.append(f"The slices are oblique by {axes.obliquity_deg:.1f}° and are shown unrotated.")
+        return cls(
+            cast(Image, kspace.image()),  # array-like: what napari and NumPy ask of an array, it has
+            own_affine, axes, spacing_mm or (slice_mm, y_mm, x_mm), origin, phase_encode, name, path, b"",
+            tuple(remarks), sides_known, kspace,
+        )  # fmt: skip
+
     @property
     def orientation(self) -> str:
         """``"axial"``, ``"sagittal"`` or ``"coronal"``."""
@@ -169,8 +218,18 @@ class Scan:
                 f"{self.image.shape[1:]}; give (frame, slice, y, x) with the same last three."
             )
         return replace(
-            self, image=_as_image(image), origin=origin or self.origin, name=self.name if name is None else name
-        )
+            self, image=_as_image(image), kspace=None, origin=origin or self.origin,
+            name=self.name if name is None else name,
+        )  # fmt: skip
+
+
+def _made_up_affine(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Of an axial stack about the origin whose columns run to the patient's left and whose rows run to the back."""
+    n_slices, rows, columns = shape
+    slice_mm, y_mm, x_mm = spacing_mm
+    affine = np.diag([-x_mm, -y_mm, slice_mm, 1.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array([columns, rows, n_slices]) - 1) / 2)
+    return affine
 
 
 def _as_image(array: NDArray[Any]) -> Image:
