@@ -109,15 +109,15 @@ class KSpace:
         """
         if self.nbytes > LARGEST_BYTES:
             raise UnreadableScan(
-                f"The k-space takes {self.nbytes / 2**30:.1f} GiB, more than the 16 GiB that are loaded at once; choose "
-                "fewer slices."
+                f"The k-space takes {self.nbytes / 2**30:.1f} GiB, more than the 16 GiB that are loaded at once; "
+                "choose fewer slices."
             )
         try:
             whole = np.empty(self.shape, dtype=np.complex64)
         except MemoryError:
             raise UnreadableScan(
-                f"The k-space needs {self.nbytes / 2**30:.1f} GiB of free memory; close other programs or choose fewer "
-                "slices."
+                f"The k-space needs {self.nbytes / 2**30:.1f} GiB of free memory; close other programs or choose "
+                "fewer slices."
             ) from None
         for frame, index in np.ndindex(self.shape[:2]):
             whole[frame, index] = self.slice(frame, index)

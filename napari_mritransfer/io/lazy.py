@@ -60,7 +60,7 @@ class LazyStack:
         if not kept:
             return self._plane(tuple(choice for choice in choices if isinstance(choice, int)))[plane]
         view = LazyStack(
-            tuple(len(choice) for choice in kept), self.shape[-2:], self.dtype,
+            tuple(len(choice) for choice in kept), (self.shape[-2], self.shape[-1]), self.dtype,
             lambda position: self._plane(_merged(choices, position)),
         )  # fmt: skip
         if all(isinstance(part, slice) and part == slice(None) for part in plane):
