@@ -79,11 +79,12 @@ def test_dependencies(distribution):
     """No Qt and no napari without an extra, and nothing pinned from above: that is what constraints.txt is for."""
     requirements = [Requirement(text) for text in distribution.requires]
     assert {one.name for one in requirements if one.marker is None} == {
-        *("lightning-fabric", "matplotlib", "nibabel", "numpy", "rich", "safetensors", "scikit-image", "scipy"),
+        *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "nibabel", "numpy", "pooch", "rich", "safetensors"),
+        *("scikit-image", "scipy"),
         *("torch", "typer"),
     }
     assert {bound.operator for one in requirements for bound in one.specifier} == {">="}
-    assert set(distribution.metadata.get_all("Provides-Extra")) == {"all", "dev"}
+    assert set(distribution.metadata.get_all("Provides-Extra")) == {"all", "classical", "dev"}
     napari = next(one for one in requirements if one.name == "napari")
     assert napari.marker.evaluate({"extra": "all"})
     assert napari.extras == {"pyqt6"}

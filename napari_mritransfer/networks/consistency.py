@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from napari_mritransfer.physics.coils import combine, expand
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
 
 
@@ -38,24 +39,35 @@ class DataConsistency(nn.Module):
         if self.log_lambda is not None:
             nn.init.constant_(self.log_lambda, math.log(self.initial_lambda))
 
-    def forward(self, image: Tensor, kspace: Tensor, mask: Tensor, axes: Sequence[int]) -> Tensor:
+    def forward(
+        self, image: Tensor, kspace: Tensor, mask: Tensor, axes: Sequence[int], maps: Tensor | None = None
+    ) -> Tensor:
         """Data-consistent image.
+
+        With several coils the residual of each is brought back through its map: a step down the gradient of
+        ``‖M F S x − k₀‖² / 2`` (Hammernik et al. 2018, eq. 6); with one coil the same thing is the formula above.
 
         Parameters
         ----------
         image
             ``(batch, y, x)`` complex.
         kspace
-            Measured samples, transformed along `axes` only; same shape as `image`, zero where not measured.
+            Measured samples, transformed along `axes` only, zero where not measured: of the shape of `image`, or
+            ``(batch, coil, y, x)``.
         mask
-            Bool, broadcastable to `kspace`, True where measured.
+            Bool, broadcastable to `image`, True where measured.
+        maps
+            ``(batch, coil, y, x)`` complex, of unit norm over the coils; None for one coil.
         axes
             The axes that are in k-space: ``(-1,)`` for one-dimensional masks (the fully sampled readout
             decouples, so every row is a problem of its own), ``(-2, -1)`` in general.
         """
-        residual = torch.where(mask, kspace - fourier(image, axes), 0)
         weight = 1.0 if self.log_lambda is None else torch.sigmoid(self.log_lambda)  # λ / (1 + λ)
-        return image + weight * inverse_fourier(residual, axes)
+        if maps is None:
+            residual = torch.where(mask, kspace - fourier(image, axes), 0)
+            return image + weight * inverse_fourier(residual, axes)
+        residual = torch.where(mask[:, None], kspace - fourier(expand(image, maps), axes), 0)
+        return image + weight * combine(inverse_fourier(residual, axes), maps)
 
 
 def as_channels(image: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from napari_mritransfer.networks.consistency import DataConsistency, as_channels, as_complex
+from napari_mritransfer.physics.coils import combine
 from napari_mritransfer.physics.fourier import inverse_fourier
 
 
@@ -35,16 +36,19 @@ class DCCNN(nn.Module):
         self.blocks = nn.ModuleList(_plain_cnn(depth, width) for _ in range(cascades))
         self.consistency = nn.ModuleList(DataConsistency(noise_weighted=noise_weighted) for _ in range(cascades))
 
-    def forward(self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1)) -> Tensor:
+    def forward(
+        self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1), maps: Tensor | None = None
+    ) -> Tensor:
         """Image from measured k-space.
 
         Parameters
         ----------
         kspace
-            ``(batch, y, x)`` complex, transformed along `axes`, zero where not measured.
+            ``(batch, y, x)`` complex, or ``(batch, coil, y, x)`` with `maps`; transformed along `axes`, zero where not
+            measured.
         mask
-            Bool, broadcastable to `kspace`.
-        axes
+            Bool with a batch axis, broadcastable to ``(batch, y, x)``.
+        axes, maps
             See `DataConsistency.forward`.
 
         Returns
@@ -52,16 +56,23 @@ class DCCNN(nn.Module):
         image
             ``(batch, y, x)`` complex64.
         """
-        return unroll(self.blocks, self.consistency, kspace, mask, axes)
+        return unroll(self.blocks, self.consistency, kspace, mask, axes, maps)
 
 
 def unroll(
-    blocks: nn.ModuleList, consistency: nn.ModuleList, kspace: Tensor, mask: Tensor, axes: Sequence[int]
+    blocks: nn.ModuleList,
+    consistency: nn.ModuleList,
+    kspace: Tensor,
+    mask: Tensor,
+    axes: Sequence[int],
+    maps: Tensor | None,
 ) -> Tensor:
-    """Zero-filled image, then for each pair: residual correction by the CNN, data consistency."""
+    """Zero-filled image, coils combined; then for each pair: residual correction by the CNN, data consistency."""
     image = inverse_fourier(kspace, axes)
+    if maps is not None:
+        image = combine(image, maps)
     for block, pull in zip(blocks, consistency, strict=True):
-        image = pull(image + as_complex(block(as_channels(image))), kspace, mask, axes)
+        image = pull(image + as_complex(block(as_channels(image))), kspace, mask, axes, maps)
     return image
 
 

@@ -44,9 +44,11 @@ class MultiscaleCascade(nn.Module):
         self.blocks = nn.ModuleList(MultiscaleBlock(widths, fold) for _ in range(cascades))
         self.consistency = nn.ModuleList(DataConsistency(noise_weighted=noise_weighted) for _ in range(cascades))
 
-    def forward(self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1)) -> Tensor:
+    def forward(
+        self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1), maps: Tensor | None = None
+    ) -> Tensor:
         """Image from measured k-space; shapes as in `DCCNN.forward`."""
-        return unroll(self.blocks, self.consistency, kspace, mask, axes)
+        return unroll(self.blocks, self.consistency, kspace, mask, axes, maps)
 
 
 class MultiscaleBlock(nn.Module):

@@ -50,7 +50,8 @@ class SamplingMask:
     Attributes
     ----------
     lines
-        ``(n_lines,)`` bool, True where measured; line ``n_lines // 2`` is DC.
+        ``(n_lines,)`` bool, True where measured; line ``n_lines // 2`` is DC. Or ``(ky, kx)`` samples, where both
+        in-plane axes are phase encodes: the plane across the readout of a 3-D acquisition.
     pattern
         The request; None where the lines were not asked for but found in a scan that was undersampled already.
     note
@@ -67,17 +68,38 @@ class SamplingMask:
         return self.achieved_rate if self.pattern is None else self.pattern.rate
 
     @property
+    def is_plane(self) -> bool:
+        """Whether samples were chosen along both in-plane axes, rather than whole lines."""
+        return self.lines.ndim == 2
+
+    @property
     def centre_lines(self) -> int:
-        """Measured lines without a gap around DC: the ACS, and whatever happens to touch it; 0 without DC."""
-        gaps = np.flatnonzero(~self.lines)
-        dc = len(self.lines) // 2
+        """Measured lines without a gap around DC: the ACS, and whatever happens to touch it; 0 without DC.
+
+        Of a plane of samples those along the column through DC.
+        """
+        along = self.lines[:, self.lines.shape[1] // 2] if self.is_plane else self.lines
+        gaps = np.flatnonzero(~along)
+        dc = len(along) // 2
         below, above = gaps[gaps <= dc], gaps[gaps >= dc]
-        end = int(above[0]) if above.size else len(self.lines)
+        end = int(above[0]) if above.size else len(along)
         return max(0, end - (int(below[-1]) + 1 if below.size else 0))
+
+    def on_plane(self, phase_encode: str) -> Lines:
+        """The mask with an axis each for ky and kx, broadcastable to ``(ky, kx)``.
+
+        Parameters
+        ----------
+        phase_encode
+            Image axis that `lines` runs along, y or x; of no account where they are a plane already.
+        """
+        if self.is_plane:
+            return self.lines
+        return self.lines[:, None] if phase_encode == "y" else self.lines[None, :]
 
     @property
     def achieved_rate(self) -> float:
-        """Measured fraction of the lines, in (0, 1]."""
+        """Measured fraction of the lines, or of the samples of a plane, in (0, 1]."""
         return float(self.lines.mean())
 
     @property

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from napari_mritransfer.physics.coils import root_sum_of_squares
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
 from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
 from napari_mritransfer.physics.support import measured_support
@@ -21,11 +22,12 @@ class Measurement:
     Attributes
     ----------
     kspace
-        ``(frame, slice, ky, kx)`` complex64, DC in the centre, zero where not measured.
+        ``(frame, slice, ky, kx)`` complex64, DC in the centre, zero where not measured; with several coils
+        ``(frame, slice, coil, ky, kx)``.
     mask
-        The phase-encode lines measured, along ky or kx.
+        The phase-encode lines measured, along ky or kx, or the samples of the plane.
     phase_encode
-        Image axis that the mask runs along.
+        Image axis that a mask of lines runs along.
     matrix
         ``(y, x)`` of the image this was made from; larger than k-space where its outer part was empty.
     support
@@ -36,6 +38,13 @@ class Measurement:
     noise_sigma
         Standard deviation of the noise added to each real channel, in units of `reference`: intensities on the
         measured matrix are ``sqrt(voxels of the image / samples measured)`` times those of the image.
+    maps
+        ``(slice, coil, y, x)`` complex64 sensitivity maps on the k-space's matrix, of unit norm over the coils, from
+        the fully sampled centre of what was measured; None where the coils were combined.
+    crop
+        ``(y, x)`` that images are centre-cropped to on the way out; None where the whole matrix is shown.
+    is_real
+        Whether the image behind it is a magnitude, without phase.
     """
 
     kspace: Tensor
@@ -45,10 +54,15 @@ class Measurement:
     support: tuple[int, int]
     reference: Tensor | None
     noise_sigma: float = 0.0
+    maps: Tensor | None = None
+    crop: tuple[int, int] | None = None
+    is_real: bool = False
 
     @property
     def effective_rate(self) -> float:
         """Measured fraction of the phase-encode lines that hold signal; the achieved rate where all of them do."""
+        if self.mask.is_plane:
+            return self.mask.achieved_rate
         n_lines, n_support = len(self.mask.lines), self.support[0 if self.phase_encode == "y" else 1]
         inside = slice(n_lines // 2 - n_support // 2, n_lines // 2 - n_support // 2 + n_support)
         return float(self.mask.lines[inside].mean())
@@ -61,11 +75,18 @@ class Measurement:
     def describe_rate(self) -> str:
         """The rates for a person: nominal, achieved and, where it differs, effective."""
         if self.mask.pattern is None:
-            return f"as measured, {self.mask.achieved_rate:.1%} of the lines"
+            return f"as measured, {self.mask.achieved_rate:.1%} of the {'samples' if self.mask.is_plane else 'lines'}"
         text = f"nominal {self.mask.pattern.rate:.1%}, achieved {self.mask.achieved_rate:.1%}"
         if abs(self.effective_rate - self.mask.achieved_rate) > 1e-9:
             text += f", effective {self.effective_rate:.1%} of the lines that hold signal"
         return text
+
+    def describe_sampling(self) -> str:
+        """One sentence: the rates, where the samples lie, and how many coils saw them."""
+        rate = self.describe_rate()
+        where = "scattered over the plane" if self.mask.is_plane else f"lines along {self.phase_encode}"
+        coils = f", {self.kspace.shape[2]} coils" if self.kspace.ndim == 5 else ""
+        return f"{rate[0].upper()}{rate[1:]}, {where}{coils}."
 
 
 def undersample(
@@ -121,13 +142,20 @@ def undersample(
     sigma = 0.0
     if snr_db is not None:
         sigma = signal_level(reference.abs()) / 10 ** (snr_db / 20)
-        generator = torch.Generator().manual_seed(noise_seed)
-        noise = torch.view_as_complex(torch.randn((*kspace.shape, 2), generator=generator)).to(kspace.device)
-        kspace = kspace + sigma * noise
+        kspace = kspace + added_noise(kspace, sigma, noise_seed)
     mask = make(pattern, kspace.shape[-2 if phase_encode == "y" else -1])
-    lines = torch.from_numpy(mask.lines).to(kspace.device)
-    measured = torch.where(lines[:, None] if phase_encode == "y" else lines, kspace, 0)
-    return Measurement(measured, mask, phase_encode, matrix, support, reference, sigma)
+    lines = torch.from_numpy(mask.on_plane(phase_encode)).to(kspace.device)
+    measured = torch.where(lines, kspace, 0)
+    return Measurement(
+        measured, mask, phase_encode, matrix, support, reference, sigma, is_real=not image.is_complex()
+    )  # fmt: skip
+
+
+def added_noise(kspace: Tensor, sigma: float, seed: int) -> Tensor:
+    """Complex Gaussian noise of the shape and on the device of `kspace`, `sigma` per real channel."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.view_as_complex(torch.randn((*kspace.shape, 2), generator=generator))
+    return sigma * noise.to(kspace.device)
 
 
 def assumed_axis(phase_encode: PhaseEncode) -> str:
@@ -142,8 +170,12 @@ def support_of(image: Tensor) -> tuple[int, int]:
 
 
 def zero_filled(measurement: Measurement) -> Tensor:
-    """Inverse FFT of what was measured: ``(frame, slice, y, x)`` complex64 on the k-space's own matrix."""
-    return inverse_fourier(measurement.kspace)
+    """Inverse FFT of what was measured: ``(frame, slice, y, x)`` complex64 on the k-space's own matrix.
+
+    Of several coils the root sum of squares.
+    """
+    image = inverse_fourier(measurement.kspace)
+    return image if image.ndim == 4 else root_sum_of_squares(image).to(torch.complex64)
 
 
 def on_image_matrix(image: Tensor, matrix: tuple[int, int]) -> Tensor:
@@ -159,6 +191,18 @@ def on_image_matrix(image: Tensor, matrix: tuple[int, int]) -> Tensor:
     if tuple(image.shape[-2:]) == matrix:
         return image
     return inverse_fourier(centre_crop_or_pad(fourier(image), matrix))
+
+
+def as_shown(image: Tensor, measurement: Measurement) -> Tensor:
+    """A reconstruction as people see it: on the image's own matrix, cut to the part that is shown.
+
+    Parameters
+    ----------
+    image
+        ``(…, y, x)`` complex on the measured matrix.
+    """
+    whole = on_image_matrix(image, measurement.matrix)
+    return whole if measurement.crop is None else centre_crop_or_pad(whole, measurement.crop)
 
 
 def signal_level(magnitude: Tensor) -> float:

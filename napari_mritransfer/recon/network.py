@@ -6,6 +6,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
 from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.hybrid import phase_encode_last, to_hybrid
 from napari_mritransfer.recon.precision import Autocast
@@ -14,6 +16,10 @@ from napari_mritransfer.recon.scaling import intensity_scale
 
 class ReconstructionStopped(Exception):
     """The caller asked to stop between two slices."""
+
+
+class Unsuitable(BadInput):
+    """A network that cannot reconstruct this kind of measurement."""
 
 
 @torch.no_grad()
@@ -32,7 +38,8 @@ def reconstruct(
     measurement
         On any device; slices travel to the network's.
     network
-        Called as ``network(kspace, mask, axes)`` in hybrid space, see `DCCNN.forward`; put into evaluation mode.
+        Called as ``network(kspace, mask, axes, maps)``, see `DCCNN.forward`; put into evaluation mode. Lines are
+        reconstructed in hybrid space, masks over the plane in k-space.
     autocast
         Precision context around each forward pass.
     on_slice
@@ -43,28 +50,71 @@ def reconstruct(
     Returns
     -------
     image
-        ``(frame, slice, y, x)`` complex64 on the measurement's own matrix, on the CPU.
+        ``(frame, slice, y, x)`` complex64 on the measurement's own matrix, on the CPU; of networks that return a
+        magnitude, with phase zero.
 
     Raises
     ------
+    Unsuitable
+        If the network cannot take such a measurement.
     ReconstructionStopped
         If `should_stop` said so.
     """
+    check_suits(network, measurement)
     network.eval()
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     frames, slices = measurement.kspace.shape[:2]
     kspace = measurement.kspace.flatten(0, 1)
-    mask = torch.from_numpy(measurement.mask.lines)[None, None].to(device)
+    is_plane, phase_encode = measurement.mask.is_plane, measurement.phase_encode
+    axes = (-2, -1) if is_plane else (-1,)
+    lines = torch.from_numpy(measurement.mask.lines).to(device)
+    mask = lines[None] if is_plane else lines[None, None]
     images: list[Tensor] = []
     for index in range(len(kspace)):
         if should_stop():
             raise ReconstructionStopped
-        hybrid = to_hybrid(kspace[index : index + 1].to(device), measurement.phase_encode).contiguous()
-        scale = intensity_scale(hybrid)
+        one, maps = kspace[index : index + 1].to(device), None
+        if measurement.maps is not None:
+            maps = measurement.maps[index % slices][None].to(device)
+        if getattr(network, "needs_image_crop", False) and measurement.crop is not None:
+            one = fourier(centre_crop_or_pad(inverse_fourier(one), measurement.crop))
+        if not is_plane:
+            one = to_hybrid(one, phase_encode).contiguous()
+            maps = None if maps is None else phase_encode_last(maps, phase_encode).contiguous()
+        scale = intensity_scale(one, axes)
         with autocast():
-            image = network(hybrid / scale, mask, (-1,))
-        images.append(phase_encode_last(image * scale, measurement.phase_encode).cpu())
+            image = network(one / (scale if one.ndim == 3 else scale[:, None]), mask, axes, maps)
+        image = image.to(torch.complex64) * scale
+        image = image if is_plane else phase_encode_last(image, phase_encode)
+        images.append(centre_crop_or_pad(image, kspace.shape[-2:]).cpu())
         if on_slice is not None:
             on_slice(index + 1, len(kspace))
     stack: Tensor = torch.cat(images).unflatten(0, (frames, slices))
     return stack
+
+
+def check_suits(network: nn.Module, measurement: Measurement) -> None:
+    """Say in one sentence why a network cannot reconstruct a measurement.
+
+    Raises
+    ------
+    Unsuitable
+        If so.
+    """
+    name = type(network).__name__
+    if not getattr(network, "takes_complex", True) and not measurement.is_real:
+        raise Unsuitable(
+            f"{name} works on magnitude images, and this measurement is complex; undersample a magnitude image of the "
+            "scan, or choose another network."
+        )
+    if measurement.mask.is_plane and not getattr(network, "takes_planes", True):
+        raise Unsuitable(
+            f"{name} finds its coil maps from whole lines around the centre, and these samples are scattered over the "
+            "plane; choose another network."
+        )
+    needs_maps = not getattr(network, "finds_own_maps", False)
+    if measurement.kspace.ndim == 5 and measurement.maps is None and needs_maps:
+        raise Unsuitable(
+            f"{name} needs coil sensitivity maps, and no fully sampled centre (ACS) was measured to find them in; "
+            "choose a sampling with one."
+        )

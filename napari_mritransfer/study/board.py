@@ -16,7 +16,7 @@ from napari_mritransfer.evaluation.table import convention_lines, write_csv
 from napari_mritransfer.io import Origin, save
 from napari_mritransfer.io.atomic import replacing, write_text
 from napari_mritransfer.physics.undersampling import zero_filled
-from napari_mritransfer.study.comparison import Comparison, magnitude, records, seeds_apart, stack
+from napari_mritransfer.study.comparison import Comparison, made_from, magnitude, origin_of, records, seeds_apart, stack
 from napari_mritransfer.study.methods import REFERENCE
 
 BOARD, FIGURE = "board.json", "figure.json"
@@ -62,7 +62,7 @@ def write_record(comparison: Comparison, out: Path, *, title: str) -> dict[str, 
         "methods": _method_records(comparison, names),
         "verdict": comparison.verdict.sentence,
         "warnings": list(comparison.warnings),
-        "description": describe_sampling(comparison.measurement.describe_rate(), comparison.measurement.phase_encode),
+        "description": comparison.measurement.describe_sampling(),
         "convention": convention_lines(comparison.scores),
         "white": _white(comparison),
     }
@@ -90,17 +90,16 @@ def write_comparison(
     scan = comparison.scan
     rows = json.dumps(records(comparison), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(out / "metrics.json", rows + "\n")
-    made_from = Origin.SIMULATED
-    if comparison.reference is None or comparison.mask is None:
-        made_from = Origin.MAGNITUDE
-    else:
+    origin = origin_of(scan, comparison.measurement)
+    if comparison.reference is not None and comparison.mask is not None:
         write_csv(comparison.scores, out / "metrics.csv")
-        save(scan.with_image(comparison.reference, origin=Origin.MAGNITUDE), out / f"{REFERENCE}.nii.gz")
+        truth = Origin.SIMULATED if scan.origin is Origin.SIMULATED else Origin.MAGNITUDE
+        save(scan.with_image(comparison.reference, origin=truth), out / f"{REFERENCE}.nii.gz")
         mask = comparison.mask.reshape(comparison.reference.shape).astype(np.float32)
         save(scan.with_image(mask), out / f"{_FOREGROUND}.nii.gz")
     names = file_names(list(comparison.images))
     for name, image in comparison.images.items():
-        save(scan.with_image(image, origin=made_from), out / f"{names[name]}.nii.gz")
+        save(scan.with_image(image, origin=origin), out / f"{names[name]}.nii.gz")
     seeds = seeds_apart(comparison)
     comparison_figure(
         None if comparison.reference is None else stack(comparison.reference),
@@ -118,11 +117,6 @@ def write_comparison(
         facts={**tables, **(facts or {})}, warnings=comparison.warnings,
     )  # fmt: skip
     write_text(out / "verdict.txt", comparison.verdict.sentence + "\n")
-
-
-def describe_sampling(rate: str, phase_encode: str) -> str:
-    """One sentence on the lines: `Measurement.describe_rate` and the axis they run along."""
-    return f"{rate[0].upper()}{rate[1:]}, lines along {phase_encode}."
 
 
 def file_names(methods: Sequence[str]) -> dict[str, str]:
@@ -206,7 +200,7 @@ def _note(comparison: Comparison) -> str:
     peak = comparison.scores[0].evaluation.convention.peak
     return (
         f"Numbers: foreground, mean over all slices, peak = {peak} maximum\n"
-        f"k-space simulated from a {comparison.scan.origin} image"
+        f"{made_from(comparison.scan)}"
     )
 
 
@@ -218,7 +212,7 @@ def _figure_caption(comparison: Comparison) -> str:
     peak = comparison.scores[0].evaluation.convention.peak
     return (
         "The middle slice under one window; below, the absolute error at one magnification. Numbers: "
-        f"foreground, mean over all slices, peak = {peak} maximum; k-space simulated.{first}"
+        f"foreground, mean over all slices, peak = {peak} maximum; {made_from(comparison.scan)}.{first}"
     )
 
 
@@ -226,14 +220,16 @@ def _measured(comparison: Comparison) -> dict[str, str]:
     scan, measurement = comparison.scan, comparison.measurement
     mask, axis = measurement.mask, measurement.phase_encode
     if mask.pattern is None:
-        lines = f"{mask.lines.sum()} of {len(mask.lines)} lines hold signal, {mask.centre_lines} around the centre"
+        unit = "samples" if mask.is_plane else "lines"
+        lines = f"{mask.lines.sum()} of {mask.lines.size} {unit} hold signal, {mask.centre_lines} around the centre"
     else:
         lines = f"{mask.pattern.kind}, ACS {mask.pattern.acs:.1%}, seed {mask.pattern.seed}"
     return {
         "scan": scan.name,
         "matrix (y, x)": f"{measurement.matrix[0]} × {measurement.matrix[1]}",
         "k-space measured (ky, kx)": f"{measurement.kspace.shape[-2]} × {measurement.kspace.shape[-1]}",
-        "mask": f"{lines}, along {axis}",
+        "mask": lines if mask.is_plane else f"{lines}, along {axis}",
+        "coils": str(measurement.kspace.shape[2]) if measurement.kspace.ndim == 5 else "one, or combined",
         "sampling rate": measurement.describe_rate(),
         "acceleration": f"{mask.acceleration:.2f}",
         "noise added": f"sigma {measurement.noise_sigma:.4g} per real channel" if measurement.noise_sigma else "none",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from napari_mritransfer.evaluation.metrics import Evaluation, Peak, evaluate, fo
 from napari_mritransfer.evaluation.region import FOREGROUND_RULE
 from napari_mritransfer.evaluation.table import MethodScores, as_records
 from napari_mritransfer.evaluation.verdict import Verdict, verdict
-from napari_mritransfer.io import Scan, load
-from napari_mritransfer.physics.undersampling import Measurement, on_image_matrix, zero_filled
+from napari_mritransfer.io import Origin, Scan, load
+from napari_mritransfer.physics.undersampling import Measurement, as_shown, zero_filled
+from napari_mritransfer.recon.classical import reconstruct_classical
 from napari_mritransfer.recon.network import ReconstructionStopped, reconstruct
 from napari_mritransfer.recon.precision import Precision, autocast_for, use_bfloat16
 from napari_mritransfer.study.methods import ZERO_FILLED, Method
@@ -109,14 +111,20 @@ def compare(
         for source in method.sources or (ZERO_FILLED,):
             if should_stop():
                 raise ReconstructionStopped
-            if method.sources:
+            on_slice = partial(on_progress, method.name)
+            if method.classical:
+                complex_image = reconstruct_classical(
+                    method.classical, measurement.kspace, measurement.mask.on_plane(measurement.phase_encode),
+                    on_slice=on_slice, should_stop=should_stop,
+                )  # fmt: skip
+            elif method.sources:
                 base = open_model(source)
                 if base.card is not None:
                     warnings += base.card.outside_of_training(measurement.mask, measurement.readout_positions)
                 complex_image = reconstruct(
                     measurement, base.network.to(where),
                     autocast=autocast_for(where, precision), should_stop=should_stop,
-                    on_slice=lambda done, total, name=method.name: on_progress(name, done, total),  # type: ignore[misc]
+                    on_slice=on_slice,
                 )  # fmt: skip
             else:
                 complex_image = zero_filled(measurement)
@@ -153,7 +161,7 @@ class _Truth:
         if measurement.reference is None:
             return None
         image = magnitude(measurement.reference, measurement)
-        return cls(image, foreground(stack(image)), f"k-space simulated from a {scan.origin} image")
+        return cls(image, foreground(stack(image)), made_from(scan))
 
     def judge(self, image: NDArray[np.float32], method: str, peak: Peak) -> Evaluation:
         pair = stack(self.image), stack(image)
@@ -206,7 +214,20 @@ def _details(method: Method, evaluations: Sequence[Evaluation], measurement: Mea
 
 def magnitude(image: Tensor, measurement: Measurement) -> NDArray[np.float32]:
     """``(frame, slice, y, x)`` magnitude of a reconstruction, on the matrix of the scan that was measured."""
-    return np.asarray(on_image_matrix(image, measurement.matrix).abs().numpy(), dtype=np.float32)
+    return np.asarray(as_shown(image, measurement).abs().numpy(), dtype=np.float32)
+
+
+def made_from(scan: Scan) -> str:
+    """Where the k-space of a comparison with a reference comes from, in words."""
+    if scan.kspace is not None and scan.origin is not Origin.SIMULATED:
+        return f"{'raw' if scan.origin is Origin.RAW else scan.origin} k-space, undersampled afterwards"
+    return f"k-space simulated from a {scan.origin} image"
+
+
+def origin_of(scan: Scan, measurement: Measurement) -> Origin:
+    """What a reconstruction of a measurement is: simulated, unless every sample of it was measured by a scanner."""
+    is_acquired = scan.origin is Origin.RAW or (measurement.reference is None and scan.origin is not Origin.SIMULATED)
+    return Origin.MAGNITUDE if is_acquired and measurement.noise_sigma == 0 else Origin.SIMULATED
 
 
 def stack(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_mritransfer.recon.classical_menu import CLASSICAL
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.rundir import RunDirectory
 
 ZERO_FILLED = "zero-filled"
 PRETRAINED = "pretrained"
+_CLASSICAL = tuple(row.name for row in CLASSICAL)
 REFERENCE = "reference"  # what the fully sampled image is called beside the methods, so none may be
 
 
@@ -21,10 +23,13 @@ class Method:
     name
         What stands above it: zero-filled, pretrained, a strategy, or a model's name.
     sources
-        Models to reconstruct with (see `training.checkpoint.open_model`), one per seed; none for zero-filled.
+        Models to reconstruct with (see `training.checkpoint.open_model`), one per seed; none for zero-filled and
+        classical methods.
         The first is shown, the others tell the spread over seeds.
     config
         Of the first run, where the method is one.
+    classical
+        Name in `recon.classical_menu` of a method that solves for the image without a network; empty for others.
     was_trained
         Whether chance had a part in it: a run, or a file that may come from one. The networks of the zoo and the one
         that all runs started from are what they are.
@@ -34,10 +39,11 @@ class Method:
     sources: tuple[str, ...] = ()
     config: FinetuneConfig | None = None
     was_trained: bool = False
+    classical: str = ""
 
 
 def resolve_methods(names: Sequence[str], default_model: str, *, merge_seeds: bool = True) -> tuple[Method, ...]:
-    """Methods from what a user typed: ``zero-filled``, ``pretrained``, zoo names, files and run directories.
+    """Methods from what a user typed: ``zero-filled``, ``pretrained``, classical ones, zoo names, files, run folders.
 
     Runs that differ only in their seed become one method, or one each without `merge_seeds`. ``pretrained`` is the
     model that the first run started from, or `default_model` without runs. Names that would appear twice get their
@@ -62,6 +68,8 @@ def resolve_methods(names: Sequence[str], default_model: str, *, merge_seeds: bo
             methods.append(Method(ZERO_FILLED))
         elif name == PRETRAINED:
             methods.append(Method(PRETRAINED, (origin,)))
+        elif name in _CLASSICAL:
+            methods.append(Method(name, classical=name))
         elif name in configs:
             index = _same_but_for_seed(methods, configs, name) if merge_seeds else None
             if index is None:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.methods import Method
@@ -19,6 +17,12 @@ if TYPE_CHECKING:
 SIMULATED = {
     Origin.MAGNITUDE: "k-space was simulated from a magnitude image: real raw data are harder for every method.",
     Origin.COIL_COMBINED: "k-space was simulated from a coil-combined image: real multi-coil raw data are different.",
+    Origin.SIMULATED: "k-space was simulated from an image that is simulated itself: real raw data are harder.",
+}
+RETROSPECTIVE = {
+    Origin.RAW: "Raw k-space was undersampled afterwards: what was left out was measured.",
+    Origin.COIL_COMBINED: "K-space of combined coils was undersampled afterwards: raw multi-coil data are different.",
+    Origin.SIMULATED: "The k-space itself is simulated: real raw data are harder for every method.",
 }
 AS_MEASURED = (
     "k-space is taken as the file holds it: lines that are empty were not measured, and there is no fully sampled "
@@ -37,7 +41,14 @@ class Sampling:
     phase_encode
         Image axis the lines run along; None takes the scan's own, or y.
     as_measured
-        Nothing is simulated: the scan is complex and was undersampled when it was acquired; see `physics.measured`.
+        Nothing is simulated: the scan is complex or raw and was undersampled when it was acquired; see
+        `physics.measured` and `physics.raw`.
+    simulated_coils
+        See an image through so many simulated coils; 0 simulates none.
+    virtual_coils
+        Compress raw data to so many virtual coils first; 0 keeps them as they are.
+    combine_coils
+        Combine fully sampled raw data to one complex image first: the single-coil problem.
     """
 
     pattern: SamplingPattern = SamplingPattern()
@@ -46,6 +57,9 @@ class Sampling:
     snr_db: float | None = None
     noise_seed: int = 0
     as_measured: bool = False
+    simulated_coils: int = 0
+    virtual_coils: int = 0
+    combine_coils: bool = False
 
     def measure(self, scan: Scan) -> "Measurement":
         """The measurement of a scan.
@@ -55,26 +69,15 @@ class Sampling:
         BadConfig
             If the pattern does not fit it, or it cannot be taken as measured.
         """
-        # here, because the viewer's process describes samplings and must not load torch
-        import torch
-
-        from napari_mritransfer.physics.measured import measured
-        from napari_mritransfer.physics.undersampling import PhaseEncode, undersample
-
-        direction = self.phase_encode or scan.phase_encode or "y"
-        if direction not in ("y", "x"):
-            raise BadConfig(f"The phase-encode axis is y or x, not '{direction}'.")
-        axis: PhaseEncode = "y" if direction == "y" else "x"
+        if self.phase_encode not in ("y", "x", None):
+            raise BadConfig(f"The phase-encode axis is y or x, not '{self.phase_encode}'.")
         if self.as_measured and self.snr_db is not None:
             raise BadConfig("Noise is added to simulated measurements only; leave it out for a scan taken as measured.")
-        image = torch.from_numpy(np.ascontiguousarray(scan.image))
+        # here, because the viewer's process describes samplings and must not load torch
+        from napari_mritransfer.study.measure import measure_image, measure_raw
+
         try:
-            if self.as_measured:
-                return measured(image, axis)
-            return undersample(
-                image, self.pattern, phase_encode=axis,
-                crop_to_support=self.crop_to_support, snr_db=self.snr_db, noise_seed=self.noise_seed,
-            )  # fmt: skip
+            return measure_image(scan, self) if scan.kspace is None else measure_raw(scan, scan.kspace, self)
         except ValueError as error:
             raise BadConfig(str(error)) from error
 
@@ -115,10 +118,16 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
 
     if measurement.reference is None:
         found = [AS_MEASURED]
+    elif scan.kspace is not None and scan.origin in RETROSPECTIVE:
+        found = [RETROSPECTIVE[scan.origin]]
     else:
         found = [SIMULATED[scan.origin]] if scan.origin in SIMULATED else []
+    if sampling.simulated_coils and scan.kspace is None:
+        found.append(f"The sensitivities of the {sampling.simulated_coils} coils are simulated too.")
+    if measurement.kspace.ndim == 5 and measurement.maps is None:
+        found.append("No fully sampled centre (ACS) was measured, so coil sensitivities are unknown.")
     found += [measurement.mask.note] if measurement.mask.note else []
-    if not (sampling.phase_encode or scan.phase_encode):
+    if not (sampling.phase_encode or scan.phase_encode or measurement.mask.is_plane):
         found.append(assumed_axis(measurement.phase_encode))
     return found
 
@@ -169,6 +178,7 @@ _Rule = tuple[Callable[[object], bool], str]
 _NUMBER: _Rule = (_is_number, "a number")
 _WHOLE: _Rule = (_is_whole, "a whole number of at least 0")
 _FLAG: _Rule = (_is_flag, "true or false")
+_COILS: _Rule = (lambda value: not isinstance(value, bool) and value in (0, *range(2, 65)), "0, or 2 to 64")
 _SETTINGS: dict[str, _Rule] = {
     "kind": (lambda value: value in tuple(MaskKind), f"one of: {', '.join(MaskKind)}"),
     "rate": _NUMBER,
@@ -180,4 +190,7 @@ _SETTINGS: dict[str, _Rule] = {
     "snr_db": (lambda value: value is None or _is_number(value), "a number of decibels, or nothing"),
     "noise_seed": _WHOLE,
     "as_measured": _FLAG,
+    "simulated_coils": _COILS,
+    "virtual_coils": _COILS,
+    "combine_coils": _FLAG,
 }

@@ -18,7 +18,7 @@ from napari_mritransfer.io import load
 from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.physics.undersampling import zero_filled
 from napari_mritransfer.recon.network import ReconstructionStopped
-from napari_mritransfer.study.board import describe_sampling, write_board
+from napari_mritransfer.study.board import write_board
 from napari_mritransfer.study.comparison import compare, magnitude
 from napari_mritransfer.study.export import export_board
 from napari_mritransfer.study.methods import resolve_methods
@@ -44,7 +44,8 @@ def undersample(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[s
     -------
     fields
         ``zero_filled`` is the path of a float32 ``(frame, slice, y, x)`` .npy on the scan's own matrix; ``lines`` the
-        indices of the measured ones of ``n_lines``, line ``n_lines // 2`` being DC.
+        indices of the measured ones of ``n_lines``, line ``n_lines // 2`` being DC; where samples are scattered over
+        the plane there are no lines, and ``plane`` is the path of the ``(ky, kx)`` bool .npy of them.
     """
     path, out = _text(command, "scan", "its path"), Path(_text(command, "out", "the path of a folder"))
     sampling = Sampling.from_record(command.get("sampling", {}))
@@ -57,18 +58,22 @@ def undersample(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[s
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "zero-filled.npy") as partial:
         np.save(partial, image, allow_pickle=False)
-    mask = measurement.mask
+    mask, plane = measurement.mask, out / "mask.npy"
+    if mask.is_plane:
+        with replacing(plane) as partial:
+            np.save(partial, mask.lines, allow_pickle=False)
     return {
         "zero_filled": str(out / "zero-filled.npy"),
-        "lines": np.flatnonzero(mask.lines).tolist(),
-        "n_lines": len(mask.lines),
+        "lines": [] if mask.is_plane else np.flatnonzero(mask.lines).tolist(),
+        "n_lines": 0 if mask.is_plane else len(mask.lines),
+        "plane": str(plane) if mask.is_plane else None,
         "nominal_rate": mask.nominal_rate,
         "achieved_rate": mask.achieved_rate,
         "effective_rate": measurement.effective_rate,
         "acceleration": mask.acceleration,
         "phase_encode": measurement.phase_encode,
         "noise_sigma": measurement.noise_sigma,
-        "description": describe_sampling(measurement.describe_rate(), measurement.phase_encode),
+        "description": measurement.describe_sampling(),
         "warnings": remarks(scan, sampling, measurement),
         "has_reference": measurement.reference is not None,
     }

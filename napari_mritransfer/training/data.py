@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_mritransfer.io import load
-from napari_mritransfer.physics.fourier import fourier, inverse_fourier
-from napari_mritransfer.physics.masks import SamplingPattern, make
-from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, assumed_axis, support_of, undersample
+from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
+from napari_mritransfer.physics.masks import make
+from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.hybrid import phase_encode_last
 from napari_mritransfer.recon.scaling import intensity_scale
 from napari_mritransfer.training.config import SSIM_WINDOW, BadConfig, FinetuneConfig, Loss
 from napari_mritransfer.training.slices import evenly_spaced, share_evenly, tissue_slices, validation_scans
+from napari_mritransfer.training.target import TargetScan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,24 +25,49 @@ class Examples:
     Attributes
     ----------
     kspace
-        ``(batch, rows, lines)`` complex64, zero where not measured.
+        ``(batch, rows, lines)`` complex64, zero where not measured; with several coils ``(batch, coil, rows, lines)``.
     mask
         ``(batch, 1, lines)`` bool.
     target
         ``(batch, rows, lines)`` complex64 image: fully sampled, without added noise.
+    maps
+        ``(batch, coil, rows, lines)`` sensitivity maps; None for one coil.
     """
 
     kspace: Tensor
     mask: Tensor
     target: Tensor
+    maps: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Examples":
+        """The same on a device."""
+        maps = None if self.maps is None else self.maps.to(device)
+        return Examples(self.kspace.to(device), self.mask.to(device), self.target.to(device), maps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSlices:
-    """The target slices of one scan, phase encode last; `noisy` has the added noise, `clean` has not."""
+    """The target slices of one scan, phase encode last.
+
+    Attributes
+    ----------
+    noisy
+        ``(slice, rows, lines)`` or ``(slice, coil, rows, lines)`` complex64 images, with the added noise.
+    clean
+        ``(slice, rows, lines)`` complex64 image without it.
+    maps
+        ``(slice, coil, rows, lines)``; None for one coil.
+    lines
+        ``(lines,)`` bool, those that can be measured: all but for partial Fourier.
+    crop
+        ``(rows, lines)`` that images are cropped to after sampling; None where they are not.
+    """
 
     noisy: Tensor
     clean: Tensor
+    maps: Tensor | None
+    lines: Tensor
+    crop: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,34 +92,46 @@ class TargetData:
         batch = config.batch
         chosen = torch.from_numpy(rng.integers(len(scan.noisy), size=batch))[share]
         noisy, clean = scan.noisy[chosen], scan.clean[chosen]
+        maps = None if scan.maps is None else scan.maps[chosen]
         for axis in (-2, -1):
             if rng.random() < 0.5:
                 noisy, clean = noisy.flip(axis), clean.flip(axis)
+                maps = None if maps is None else maps.flip(axis)
         rows, lines = noisy.shape[-2:]
         patterns = [
             replace(config.pattern, seed=int(rng.integers(2**31)), offset=int(rng.integers(lines)))
             for _ in range(batch)
         ]
         mask = torch.from_numpy(np.stack([make(pattern, lines).lines for pattern in patterns[share]]))[:, None, :]
-        kspace = torch.where(mask, fourier(noisy, (-1,)), 0)
+        mask = mask & scan.lines
+        coil_mask = mask[:, None] if noisy.ndim == 4 else mask
+        kspace = torch.where(coil_mask, fourier(noisy, (-1,)), 0)
+        if scan.crop is not None:
+            kspace = fourier(centre_crop_or_pad(inverse_fourier(kspace, (-1,)), scan.crop), (-1,))
+            clean, rows, maps = centre_crop_or_pad(clean, scan.crop), scan.crop[0], None
         scale = intensity_scale(kspace)
         height = config.strip_rows or rows
         starts = rng.integers(max(1, rows - height + 1), size=batch).tolist()[share]
         strips = [slice(start, start + height) for start in starts]
 
         def cut(images: Tensor) -> Tensor:
-            return torch.stack([image[strip] for image, strip in zip(images / scale, strips, strict=True)])
+            return torch.stack([image[..., strip, :] for image, strip in zip(images, strips, strict=True)])
 
-        return Examples(cut(kspace), mask, cut(clean))
+        kspace = kspace / (scale if kspace.ndim == 3 else scale[:, None])
+        return Examples(cut(kspace), mask, cut(clean / scale), None if maps is None else cut(maps))
 
 
-def load_target(config: FinetuneConfig, before_each: Callable[[], None] = lambda: None) -> TargetData:
+def load_target(
+    config: FinetuneConfig, before_each: Callable[[], None] = lambda: None, *, crop_images: bool = False
+) -> TargetData:
     """Read the scans of a job.
 
     Parameters
     ----------
     before_each
         Called before each scan is read; may raise to give up.
+    crop_images
+        Crop the images of raw scans to the part that is shown before a network sees them.
 
     Raises
     ------
@@ -109,19 +146,18 @@ def load_target(config: FinetuneConfig, before_each: Callable[[], None] = lambda
     counts = share_evenly(config.slices, len(config.train)) if isinstance(config.slices, int) else None
     for number, path in enumerate(config.train):
         before_each()
-        target = _read(path, config)
-        image = target.image
+        target = TargetScan.read(path, config)
         warnings += [warning for warning in target.warnings if warning not in warnings]
         if counts is None:
             assert not isinstance(config.slices, int)
-            chosen = _picked(path, config.slices, len(image))
+            chosen = _picked(path, config.slices, len(target.magnitude))
         else:
-            chosen = evenly_spaced(tissue_slices(image.abs().numpy()), counts[number])
+            chosen = evenly_spaced(tissue_slices(target.magnitude), counts[number])
             if len(chosen) < counts[number]:
                 warnings.append(f"{path} has only {len(chosen)} slices with tissue to train on.")
         if chosen:
             taught.setdefault(Path(path).resolve(), set()).update(chosen)
-            training.append(_training_slices(target, chosen, config, number))
+            training.append(_training_slices(target, chosen, config, number, crop_images=crop_images))
     if not training:
         raise BadConfig("No training slice shows any tissue; choose other slices or another training scan.")
     scans, warning = validation_scans(
@@ -131,35 +167,6 @@ def load_target(config: FinetuneConfig, before_each: Callable[[], None] = lambda
     return TargetData(tuple(training), _validation(scans, taught, config, before_each), tuple(warnings))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _TargetScan:
-    """One file: ``(slice, y, x)`` image, phase-encode axis, measured support of the whole scan, remarks."""
-
-    image: Tensor
-    phase_encode: PhaseEncode
-    support: tuple[int, int]
-    warnings: tuple[str, ...]
-
-    def measure(self, slices: list[int], pattern: SamplingPattern, config: FinetuneConfig, seed: int) -> Measurement:
-        """Simulated measurement of some slices."""
-        try:
-            return undersample(
-                self.image[slices][None], pattern, phase_encode=self.phase_encode, support=self.support,
-                crop_to_support=config.crop_to_support, snr_db=config.snr_db, noise_seed=seed,
-            )  # fmt: skip
-        except ValueError as error:
-            raise BadConfig(str(error)) from error
-
-
-def _read(path: str, config: FinetuneConfig) -> _TargetScan:
-    scan = load(path)
-    image = torch.from_numpy(np.ascontiguousarray(scan.image))
-    phase_encode = config.phase_encode or scan.phase_encode or "y"
-    known = config.phase_encode or scan.phase_encode
-    warnings = () if known else (assumed_axis(phase_encode),)
-    return _TargetScan(image.flatten(0, 1), phase_encode, support_of(image), warnings)
-
-
 def _picked(path: str, slices: tuple[int, ...], available: int) -> list[int]:
     outside = [index for index in slices if not 0 <= index < available]
     if outside:
@@ -167,15 +174,26 @@ def _picked(path: str, slices: tuple[int, ...], available: int) -> list[int]:
     return list(slices)
 
 
-def _training_slices(scan: _TargetScan, slices: list[int], config: FinetuneConfig, number: int) -> TrainingSlices:
+def _training_slices(
+    scan: TargetScan, slices: list[int], config: FinetuneConfig, number: int, *, crop_images: bool
+) -> TrainingSlices:
     full = scan.measure(slices, replace(config.pattern, rate=1.0), config, config.seed + number)
-    scan.measure(slices, config.pattern, config, 0)  # says now, in one sentence, if the pattern does not fit
+    # says now, in one sentence, if the pattern does not fit; and coil maps must come from its centre, not from all
+    part = scan.measure(slices, config.pattern, config, config.seed + number)
     if config.loss is Loss.L1_SSIM and min(full.kspace.shape[-2:]) < SSIM_WINDOW:
         raise BadConfig(f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} voxels; choose the loss 'l1' or 'mse'.")
-    assert full.reference is not None
+    assert part.reference is not None
+    maps = None if part.maps is None else phase_encode_last(part.maps, scan.phase_encode).contiguous()
+    crop = part.crop if crop_images else None
+    lines = torch.from_numpy(full.mask.lines)
+    if full.mask.is_plane:
+        lines = lines.any(1 if scan.phase_encode == "y" else 0)
     return TrainingSlices(
         phase_encode_last(inverse_fourier(full.kspace)[0], scan.phase_encode).contiguous(),
-        phase_encode_last(full.reference[0], scan.phase_encode).contiguous(),
+        phase_encode_last(part.reference[0], scan.phase_encode).contiguous(),
+        maps,
+        lines,
+        crop if crop is None or scan.phase_encode == "x" else (crop[1], crop[0]),
     )
 
 
@@ -185,9 +203,9 @@ def _validation(
     measurements = []
     for path, count in zip(scans, share_evenly(max(config.validation_slices, len(scans)), len(scans)), strict=True):
         before_each()
-        target = _read(path, config)
+        target = TargetScan.read(path, config)
         forbidden = taught.get(Path(path).resolve(), set())
-        candidates = [int(i) for i in tissue_slices(target.image.abs().numpy()) if int(i) not in forbidden]
+        candidates = [int(i) for i in tissue_slices(target.magnitude) if int(i) not in forbidden]
         if candidates:
             chosen = evenly_spaced(candidates, count)
             # a noise realisation of its own: training slices of the same scan must not share it

@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_mritransfer.physics.undersampling import zero_filled
-from napari_mritransfer.recon.network import ReconstructionStopped, reconstruct
+from napari_mritransfer.recon.network import ReconstructionStopped, check_suits, reconstruct
 from napari_mritransfer.training.checkpoint import BaseModel, open_model, save_checkpoint
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.data import TargetData, load_target
@@ -63,7 +64,12 @@ class Job:
 
         self.check_own_stop()
         self.base: BaseModel = open_model(config.model)
-        self.data: TargetData = load_target(config, self.check_own_stop)
+        if not getattr(self.base.network, "works_on_strips", True):
+            config = self.config = replace(config, strip_rows=0)
+        crops = getattr(self.base.network, "needs_image_crop", False)
+        self.data: TargetData = load_target(config, self.check_own_stop, crop_images=crops)
+        for measurement in self.data.validation:
+            check_suits(self.base.network, measurement)
         torch.manual_seed(config.seed)  # scratch draws its weights here
         self.network: nn.Module = self.base.network
         try:
@@ -134,10 +140,13 @@ class Job:
         share = self.place.share(config.batch)
         examples = self.data.draw(config, step, share)
         self.optimiser.zero_grad()
-        kspace, mask, target = (t.to(self.fabric.device) for t in (examples.kspace, examples.mask, examples.target))
-        loss = loss_value(config.loss, self.wrapped(kspace, mask, (-1,)), target)
+        examples = examples.to(self.fabric.device)
+        image = self.wrapped(examples.kspace, examples.mask, (-1,), examples.maps)
+        loss = loss_value(config.loss, image, examples.target)
+        if (own := getattr(self.network, "auxiliary_loss", None)) is not None:
+            loss = loss + own
         if self.place.devices > 1:  # the mean over devices of these is the mean over the batch, uneven shares included
-            loss = loss * (len(kspace) * self.place.devices / config.batch)
+            loss = loss * (len(examples.kspace) * self.place.devices / config.batch)
         mean = self.fabric.all_reduce(loss.detach(), reduce_op="mean")
         assert isinstance(mean, Tensor)
         value = float(mean)
@@ -282,7 +291,7 @@ class Job:
         return Started(
             self.config.strategy, self.report.trainable, self.report.total, self.config.steps, self.progress.step,
             str(self.fabric.device), self.zero_filled_psnr,
-            tuple(f"{m.describe_rate()}, lines along {m.phase_encode}" for m in self.data.validation),
+            tuple(m.describe_sampling() for m in self.data.validation),
             tuple(dict.fromkeys(warnings)),
         )  # fmt: skip
 

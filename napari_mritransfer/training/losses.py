@@ -14,10 +14,12 @@ def loss_value(kind: Loss, image: Tensor, target: Tensor) -> Tensor:
     ----------
     kind
         ``L1`` and ``MSE`` act on real and imaginary parts; ``L1_SSIM`` adds one minus the SSIM of the magnitudes.
-    image, target
+    image
+        ``(batch, y, x)`` complex64, or the float32 magnitude, which is then judged by magnitude alone.
+    target
         ``(batch, y, x)`` complex64.
     """
-    difference = torch.view_as_real(image - target)
+    difference = torch.view_as_real(image - target) if image.is_complex() else image - target.abs()
     if kind is Loss.MSE:
         return difference.square().mean()
     l1 = difference.abs().mean()

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from napari_mritransfer.io.atomic import replacing
-from napari_mritransfer.physics.fourier import inverse_fourier
-from napari_mritransfer.physics.undersampling import Measurement, on_image_matrix
+from napari_mritransfer.physics.undersampling import Measurement, as_shown, zero_filled
 from napari_mritransfer.training.rundir import PREVIEW
 
 
@@ -26,9 +25,7 @@ def save_preview(folder: Path, measurement: Measurement, image: Tensor) -> None:
     """
     assert measurement.reference is not None
     middle = image.shape[1] // 2
-    planes = torch.stack(
-        [measurement.reference[0, middle], inverse_fourier(measurement.kspace[0, middle]), image[0, middle]]
-    )
-    shown = on_image_matrix(planes, measurement.matrix).abs().numpy().astype(np.float32)
+    planes = torch.stack([measurement.reference[0, middle], zero_filled(measurement)[0, middle], image[0, middle]])
+    shown = as_shown(planes, measurement).abs().numpy().astype(np.float32)
     with replacing(folder / PREVIEW) as temporary:
         np.save(temporary, shown, allow_pickle=False)

@@ -71,6 +71,8 @@ class ModelCard:
         rows
             Its number of readout positions; not judged if omitted.
         """
+        if mask.is_plane:
+            return [f"{self.name} was trained on whole lines, not on samples scattered over the plane."]
         n_lines = len(mask.lines)
         kind, acs, acs_fits = self._judged_centre(mask)
         warnings = []

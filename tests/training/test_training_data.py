@@ -53,7 +53,7 @@ def test_the_measured_matrix_is_that_of_the_whole_scan(folder, monkeypatch):
         seen.append(image.shape[1])
         return 40, 30
 
-    monkeypatch.setattr("napari_mritransfer.training.data.support_of", support)
+    monkeypatch.setattr("napari_mritransfer.training.target.support_of", support)
     config = small_config(folder, slices=1, validation_slices=1)
     data = load_target(config)
     assert seen == [len(slices_of(path)) for path in (*config.train, *config.validation)]
