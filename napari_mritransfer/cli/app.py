@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import napari_mritransfer
-from napari_mritransfer.cli import catalogues, jobs, results, scans
+from napari_mritransfer.cli import catalogues, conversion, jobs, results, scans
+from napari_mritransfer.cli.models import models
 
 app = typer.Typer(
     help="Move a pretrained MRI reconstruction network to your own scans, and compare what comes out.",
@@ -16,10 +17,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    scans.inspect, catalogues.models, catalogues.strategies, scans.undersample, scans.reconstruct,
+    scans.inspect, catalogues.strategies, conversion.convert, scans.undersample, scans.reconstruct,
     jobs.finetune, results.evaluate, results.compare, jobs.demo, jobs.worker,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(models, name="models")
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""`models` and `strategies`: what there is to choose from."""
+"""What there is to choose from: shipped models and strategies."""
 
 from dataclasses import asdict
 
@@ -11,7 +11,7 @@ from napari_mritransfer.zoo.card import DEFAULT_MODEL, model_cards
 
 
 def models(as_json: AsJson = False) -> None:
-    """List the pretrained models and what they were trained on."""
+    """List the shipped models and what they were trained on."""
 
     def found() -> Answer:
         cards = model_cards()
@@ -20,7 +20,7 @@ def models(as_json: AsJson = False) -> None:
             for card in cards:
                 default = "  (default)" if card.name == DEFAULT_MODEL else ""
                 out.print(f"[bold]{card.name}[/]{default}\n  {card.title}")
-                _facts(
+                show_facts(
                     {
                         "Parameters": f"{card.parameters['ft']:,}; LFT learns {card.parameters['lft']:,}",
                         "Trained at": f"{card.rates[0]:.0%} to {card.rates[1]:.0%} of {card.lines[0]} to "
@@ -29,6 +29,7 @@ def models(as_json: AsJson = False) -> None:
                         **{key: str(value) for key, value in card.metrics.items()},
                     }
                 )
+            out.print("Published by others: [bold]mritransfer models list[/]")
 
         return Answer([asdict(card) for card in cards], show)
 
@@ -44,14 +45,15 @@ def strategies(as_json: AsJson = False) -> None:
                 out.print(f"[bold]{row.name}[/]  {row.label}\n  {row.summary}")
                 rate = {"Learning rate": f"{row.learning_rate:g}"} if row.learning_rate else {}
                 choices = {"Options": ", ".join(f"{k} = {v}" for k, v in row.options.items())} if row.options else {}
-                _facts({"Reference": row.reference, **rate, **choices})
+                show_facts({"Reference": row.reference, **rate, **choices})
 
         return Answer([asdict(row) for row in CATALOGUE], show)
 
     answer(as_json, found)
 
 
-def _facts(facts: dict[str, str]) -> None:
+def show_facts(facts: dict[str, str]) -> None:
+    """A small table of what is known about an entry."""
     table = Table(show_header=False, box=None, padding=(0, 1))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

@@ -109,7 +109,7 @@ def run_job(
         if isinstance(event, events.Started):
             for warning in event.warnings:
                 err.print(f"[yellow]{warning}[/]")
-            err.print(f"Sampling: {'; '.join(dict.fromkeys(event.sampling))} (k-space simulated from the images).")
+            err.print(f"Sampling: {' '.join(dict.fromkeys(event.sampling))}")
             err.print(f"{event.strategy}: {event.trainable:,} of {event.total:,} parameters learn, on {event.device}.")
         elif isinstance(event, events.StepDone):
             bar(f"{config.strategy}, seed {config.seed}", event.step, config.steps)
@@ -169,7 +169,7 @@ def demo(
         def show() -> None:
             out.print(rich_table(outcome.comparison.scores, outcome.title, winner=outcome.comparison.verdict.winner))
             show_seeds(seeds_apart(outcome.comparison))
-            out.print(f"Sampling: {outcome.comparison.measurement.describe_rate()}.")
+            out.print(f"Sampling: {outcome.comparison.measurement.describe_sampling()}")
             for warning in outcome.comparison.warnings:
                 out.print(warning)
             out.print(outcome.sentence)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_mritransfer.io import Scan
 
 ReferencePath = Annotated[Path, typer.Argument(help="The fully sampled scan.")]
+_METHODS = (
+    "Comma-separated: zero-filled, pretrained, sense, l1-wavelet, total-variation, model names, files, run directories."
+)
 PeakOption = Annotated[Peak, typer.Option(help="What PSNR and SSIM call full scale.")]
 
 
@@ -23,7 +26,10 @@ def evaluate(
     reference: ReferencePath,
     reconstructions: Annotated[list[Path], typer.Argument(help="Reconstructions on the reference's voxels.")],
     mask: Annotated[Path | None, typer.Option(help="Foreground mask saved with the reference.")] = None,
-    peak: PeakOption = Peak.VOLUME,
+    peak: _METHODS = (
+    "Comma-separated: zero-filled, pretrained, sense, l1-wavelet, total-variation, model names, files, run directories."
+)
+PeakOption = Peak.VOLUME,
     csv: Annotated[Path | None, typer.Option(help="Also write the table as CSV.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +74,7 @@ def compare(
     reference: ReferencePath,
     folder: Annotated[Path, typer.Option("--out", help="Folder for tables, pictures, NIfTIs and the report.")],
     methods: Annotated[
-        str, typer.Option(help="Comma-separated: zero-filled, pretrained, model names, files, run directories.")
+        str, typer.Option(help=_METHODS)
     ] = "zero-filled,pretrained",
     model: Annotated[str, typer.Option(help="What `pretrained` means when no run says it.")] = DEFAULT_MODEL,
     kind: options.Kind = MaskKind.RANDOM,
@@ -79,7 +85,16 @@ def compare(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
-    peak: PeakOption = Peak.VOLUME,
+    as_measured: options.AsMeasured = False,
+    coils: options.Coils = 0,
+    virtual_coils: options.VirtualCoils = 0,
+    combine_coils: options.CombineCoils = False,
+    variable: options.Variable = None,
+    axes: options.AxisNames = None,
+    peak: _METHODS = (
+    "Comma-separated: zero-filled, pretrained, sense, l1-wavelet, total-variation, model names, files, run directories."
+)
+PeakOption = Peak.VOLUME,
     device: options.Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -87,11 +102,11 @@ def compare(
 
     def found() -> Answer:
         from napari_mritransfer.evaluation.table import rich_table
+        from napari_mritransfer.io.array_options import ArrayOptions
         from napari_mritransfer.study.board import write_comparison
         from napari_mritransfer.study.comparison import compare as run
         from napari_mritransfer.study.comparison import records, seeds_apart
         from napari_mritransfer.study.methods import resolve_methods
-        from napari_mritransfer.study.sampling import Sampling
 
         names = [name.strip() for name in methods.split(",") if name.strip()]
         if not names:
@@ -100,19 +115,23 @@ def compare(
             raise BadInput(f"{folder} is a file; let --out name a folder.")
         if (folder / "config.json").exists() or reference.resolve().parent == folder.resolve():
             raise BadInput(f"{folder} holds a run or the reference itself; choose another folder with --out.")
-        sampling = Sampling(options.pattern(kind, rate, acs, seed, offset), phase_encode, not whole_matrix, snr, seed)
+        sampling = options.sampling(
+            options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
+            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+        )  # fmt: skip
         with progress() as bar:
             comparison = run(
-                str(reference), resolve_methods(names, model), sampling, peak=peak, device=device, on_progress=bar
-            )
+                str(reference), resolve_methods(names, model), sampling, peak=peak, device=device, on_progress=bar,
+                array=ArrayOptions(variable, axes),
+            )  # fmt: skip
         title = f"{reference.name} at {comparison.measurement.mask.achieved_rate:.1%}"
         write_comparison(comparison, folder, title=title)
 
         def show() -> None:
-            out.print(rich_table(comparison.scores, title, winner=comparison.verdict.winner))
+            if comparison.scores:
+                out.print(rich_table(comparison.scores, title, winner=comparison.verdict.winner))
             show_seeds(seeds_apart(comparison))
-            measured = comparison.measurement
-            out.print(f"Sampling: {measured.describe_rate()}, lines along {measured.phase_encode}.")
+            out.print(f"Sampling: {comparison.measurement.describe_sampling()}")
             out.print(comparison.verdict.sentence)
             for warning in comparison.warnings:
                 out.print(warning)

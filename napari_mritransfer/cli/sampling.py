@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
+from napari_mritransfer.study.sampling import Sampling
 
 Kind = Annotated[MaskKind, typer.Option("--mask", help="How lines outside the centre are chosen.")]
 Rate = Annotated[float, typer.Option(help="Sampled fraction of the phase-encode lines, ACS included.")]
@@ -18,7 +19,36 @@ WholeMatrix = Annotated[
     bool, typer.Option("--whole-matrix", help="Also sample k-space that the scanner only zero-filled.")
 ]
 SnrDb = Annotated[float | None, typer.Option("--snr", help="Add noise: 20 log10(mean foreground / sigma), in dB.")]
+AsMeasured = Annotated[
+    bool, typer.Option("--as-measured", help="The scan was undersampled when it was acquired: simulate nothing.")
+]
+Coils = Annotated[int, typer.Option("--coils", help="See an image through so many simulated coils.")]
+VirtualCoils = Annotated[int, typer.Option("--virtual-coils", help="Compress raw data to so many virtual coils.")]
+CombineCoils = Annotated[
+    bool, typer.Option("--combine-coils", help="Combine fully sampled coils first: the single-coil problem.")
+]
+Variable = Annotated[str | None, typer.Option(help="The array to take from a .mat or .npz file.")]
+AxisNames = Annotated[
+    str | None, typer.Option("--axes", help="What the axes of a bare array are, such as coil,ky,kx or slice,y,x.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+
+
+def sampling(
+    pattern: SamplingPattern, phase_encode: str | None, whole_matrix: bool, snr: float | None, *,
+    as_measured: bool, coils: int, virtual_coils: int, combine_coils: bool,
+) -> Sampling:  # fmt: skip
+    """The sampling those options describe.
+
+    Raises
+    ------
+    BadConfig
+        If a number of coils makes no sense.
+    """
+    return Sampling.from_record({
+        **Sampling(pattern, phase_encode, not whole_matrix, snr, pattern.seed, as_measured).as_record(),
+        "simulated_coils": coils, "virtual_coils": virtual_coils, "combine_coils": combine_coils,
+    })  # fmt: skip
 
 
 def pattern(kind: MaskKind, rate: float, acs: float, seed: int, offset: int) -> SamplingPattern:

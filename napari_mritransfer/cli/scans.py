@@ -1,6 +1,7 @@
 """`inspect`, `undersample`, `reconstruct`: one scan in, facts or one scan out."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from napari_mritransfer.io import Scan
     from napari_mritransfer.physics.undersampling import Measurement
 
-ScanPath = Annotated[Path, typer.Argument(help="NIfTI (.nii, .nii.gz) or FreeSurfer (.mgz) file.")]
+ScanPath = Annotated[Path, typer.Argument(help="An image (.nii, .nii.gz, .mgz) or k-space (.h5, .mrd, .cfl, .npy, …).")]
 OutPath = Annotated[Path, typer.Option("--out", help="NIfTI file to write (.nii or .nii.gz).")]
 
 
@@ -62,28 +63,39 @@ def undersample(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    as_measured: options.AsMeasured = False,
+    coils: options.Coils = 0,
+    virtual_coils: options.VirtualCoils = 0,
+    combine_coils: options.CombineCoils = False,
+    variable: options.Variable = None,
+    axes: options.AxisNames = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate an undersampled acquisition and write its zero-filled image."""
+    """Undersample a scan, or take it as it was measured, and write its zero-filled image."""
 
     def found() -> Answer:
         from napari_mritransfer.io import load
         from napari_mritransfer.physics.undersampling import zero_filled
-        from napari_mritransfer.study.sampling import Sampling
+        from napari_mritransfer.study.sampling import remarks
 
         _check_target(to, path)
-        scan = load(path)
-        pattern = options.pattern(kind, rate, acs, seed, offset)
-        measurement = Sampling(pattern, phase_encode, not whole_matrix, snr, seed).measure(scan)
+        scan = load(path, variable=variable, axes=axes)
+        sampling = options.sampling(
+            options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
+            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+        )  # fmt: skip
+        measurement = sampling.measure(scan)
         _write(zero_filled(measurement), measurement, scan, to)
-        return _measured(measurement, to, assumed=not (phase_encode or scan.phase_encode))
+        return _measured(measurement, to, scan, remarks(scan, sampling, measurement))
 
     answer(as_json, found)
 
 
 def reconstruct(
     path: ScanPath,
-    model: Annotated[str, typer.Option(help="A model's name, a run directory or a .safetensors file.")],
+    model: Annotated[
+        str, typer.Option(help="A model's name, a run directory, a weights file, or a classical method such as sense.")
+    ],
     to: OutPath,
     kind: options.Kind = MaskKind.RANDOM,
     rate: options.Rate = 0.25,
@@ -93,33 +105,48 @@ def reconstruct(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    as_measured: options.AsMeasured = False,
+    coils: options.Coils = 0,
+    virtual_coils: options.VirtualCoils = 0,
+    combine_coils: options.CombineCoils = False,
+    variable: options.Variable = None,
+    axes: options.AxisNames = None,
     device: options.Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate an undersampled acquisition and reconstruct it with a network."""
+    """Undersample a scan, or take it as it was measured, and reconstruct it with a network or a classical method."""
 
     def found() -> Answer:
         from napari_mritransfer.io import load
         from napari_mritransfer.recon import network
+        from napari_mritransfer.recon.classical import reconstruct_classical
+        from napari_mritransfer.recon.classical_menu import CLASSICAL
         from napari_mritransfer.recon.precision import autocast_for
-        from napari_mritransfer.study.sampling import Sampling
+        from napari_mritransfer.study.sampling import remarks
         from napari_mritransfer.training.checkpoint import open_model
         from napari_mritransfer.training.device import choose_device
 
         _check_target(to, path)
-        scan = load(path)
-        pattern = options.pattern(kind, rate, acs, seed, offset)
-        measurement = Sampling(pattern, phase_encode, not whole_matrix, snr, seed).measure(scan)
-        base, where = open_model(model), choose_device(device)
+        scan = load(path, variable=variable, axes=axes)
+        sampling = options.sampling(
+            options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
+            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+        )  # fmt: skip
+        measurement = sampling.measure(scan)
+        warnings = remarks(scan, sampling, measurement)
         with progress() as show:
-            image = network.reconstruct(
-                measurement, base.network.to(where), autocast=autocast_for(where),
-                on_slice=lambda done, total: show("Reconstructing slices", done, total),
-            )  # fmt: skip
+            told = partial(show, "Reconstructing slices")
+            if model in [row.name for row in CLASSICAL]:
+                image = reconstruct_classical(model, measurement.kspace, measurement.sampled, on_slice=told)
+            else:
+                base, where = open_model(model), choose_device(device)
+                image = network.reconstruct(
+                    measurement, base.network.to(where), autocast=autocast_for(where), on_slice=told
+                )
+                rows = measurement.readout_positions
+                warnings += base.card.outside_of_training(measurement.mask, rows) if base.card else []
         _write(image, measurement, scan, to)
-        rows = measurement.readout_positions
-        warnings = base.card.outside_of_training(measurement.mask, rows) if base.card else []
-        return _measured(measurement, to, warnings, assumed=not (phase_encode or scan.phase_encode))
+        return _measured(measurement, to, scan, warnings)
 
     answer(as_json, found)
 
@@ -135,37 +162,33 @@ def _check_target(path: Path, source: Path) -> None:
 
 
 def _write(image: "Tensor", measurement: "Measurement", scan: "Scan", to: Path) -> None:
-    from napari_mritransfer.io import Origin, save
-    from napari_mritransfer.physics.undersampling import on_image_matrix
+    from napari_mritransfer.io import save
+    from napari_mritransfer.study.comparison import magnitude, origin_of
 
-    magnitude = on_image_matrix(image, measurement.matrix).abs().numpy()
-    save(scan.with_image(magnitude, origin=Origin.SIMULATED), to)
+    save(scan.with_image(magnitude(image, measurement), origin=origin_of(scan, measurement)), to)
 
 
-def _measured(measurement: "Measurement", to: Path, warnings: Sequence[str] = (), *, assumed: bool) -> Answer:
+def _measured(measurement: "Measurement", to: Path, scan: "Scan", notes: Sequence[str]) -> Answer:
+    from napari_mritransfer.io import Origin
+    from napari_mritransfer.study.comparison import origin_of
+
     mask = measurement.mask
-    notes = [mask.note] if mask.note else []
-    notes += warnings
-    if assumed:
-        from napari_mritransfer.physics.undersampling import assumed_axis
-
-        notes.append(assumed_axis(measurement.phase_encode))
     record = {
         "out": str(to),
         "nominal_rate": mask.nominal_rate,
         "achieved_rate": mask.achieved_rate,
         "effective_rate": measurement.effective_rate,
-        "lines": len(mask.lines),
+        "lines": mask.lines.size,
         "measured_lines": int(mask.lines.sum()),
         "phase_encode": measurement.phase_encode,
         "noise_sigma": measurement.noise_sigma,
-        "simulated": True,
-        "warnings": notes,
+        "coils": measurement.kspace.shape[2] if measurement.kspace.ndim == 5 else 1,
+        "simulated": origin_of(scan, measurement) is Origin.SIMULATED,
+        "warnings": list(notes),
     }
 
     def show() -> None:
-        rate = f"{measurement.describe_rate()}, lines along {measurement.phase_encode}"
-        out.print(f"Sampling rate: {rate} (k-space simulated from the image).")
+        out.print(f"Sampling: {measurement.describe_sampling()}")
         for note in notes:
             out.print(note)
         out.print(f"Written: {to}")

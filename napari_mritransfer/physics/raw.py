@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mritransfer.physics.coils import combine, expand, root_sum_of_squares
+from napari_mritransfer.physics.extent import has_holes, measured_box, measured_lines
+from napari_mritransfer.physics.extent import missing_along as missing_along  # what becomes of raw data is asked here
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
 from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
 from napari_mritransfer.physics.sensitivity import calibration_region, low_frequency_maps
@@ -55,11 +57,10 @@ class Acquired:
         ValueError
             If nothing was measured.
         """
-        if not sampled.any():
-            raise ValueError("This k-space is zero everywhere, so nothing was measured; choose another scan.")
+        extent = measured_box(sampled)
         matrix = (kspace.shape[-2], kspace.shape[-1])
-        box = (_centred_extent(_any(sampled, 1)), _centred_extent(_any(sampled, 0))) if cut else matrix
-        inside = centre_crop_or_pad(torch.from_numpy(sampled), box).numpy()
+        box = extent if cut else matrix
+        inside = centre_crop_or_pad(torch.from_numpy(sampled.copy()), box).numpy()
         return cls(centre_crop_or_pad(kspace, box), inside, matrix, crop if crop != matrix else None)
 
     @property
@@ -91,7 +92,7 @@ def as_measured(acquired: Acquired, phase_encode: PhaseEncode) -> Measurement:
     """
     if acquired.sampled.all():
         raise ValueError(_FULL)
-    lines, is_lines = _lines(acquired.sampled, phase_encode)
+    lines, is_lines = measured_lines(acquired.sampled, phase_encode)
     mask = SamplingMask(lines if is_lines else acquired.sampled, None)
     return acquired.measurement(mask, phase_encode, None, maps_of(acquired.kspace, mask, phase_encode))
 
@@ -121,8 +122,8 @@ def undersample_raw(
     ValueError
         If lines are missing already, or the pattern does not fit.
     """
-    lines, is_lines = _lines(acquired.sampled, phase_encode)
-    if _has_gaps(lines):
+    lines, is_lines = measured_lines(acquired.sampled, phase_encode)
+    if has_holes(acquired.sampled):
         raise ValueError(_ALREADY)
     drawn = make(pattern, len(lines))
     note = drawn.note
@@ -176,14 +177,6 @@ def simulated_coils(image: Tensor, n_coils: int, seed: int, *, crop_to_support: 
     return Acquired(fourier(coils), np.ones(box, dtype=bool), matrix)
 
 
-def missing_along(sampled: NDArray[np.bool_]) -> PhaseEncode | None:
-    """The axis that whole lines are missing along, which is the phase encoding; None where it cannot be told."""
-    rows, columns = _any(sampled, 1), _any(sampled, 0)
-    if rows.all() == columns.all():
-        return None
-    return "x" if rows.all() else "y"
-
-
 def maps_of(kspace: Tensor, mask: SamplingMask | None, phase_encode: PhaseEncode) -> Tensor | None:
     """``(slice, coil, y, x)`` sensitivity maps from the fully sampled centre; None where there is none, or one coil.
 
@@ -214,28 +207,3 @@ def _reference(coil_images: Tensor, maps: Tensor | None) -> Tensor:
         return coil_images[:, :, 0]
     phase = torch.angle(combine(coil_images, maps))
     return torch.polar(root_sum_of_squares(coil_images), phase)
-
-
-def _centred_extent(sampled: NDArray[np.bool_]) -> int:
-    """Length of the shortest centred stretch that holds every measured line; even or odd as the axis is."""
-    length = len(sampled)
-    found = np.flatnonzero(sampled)
-    below, above = length // 2 - int(found[0]), int(found[-1]) - length // 2
-    half = max(below, above + (length + 1) % 2)
-    return min(length, max(1, 2 * half + length % 2))
-
-
-def _lines(sampled: NDArray[np.bool_], phase_encode: PhaseEncode) -> tuple[NDArray[np.bool_], bool]:
-    """Measured lines along the phase encode, and whether each was measured whole."""
-    readout = 1 if phase_encode == "y" else 0
-    lines = _any(sampled, readout)
-    return lines, bool((sampled.all(readout) == lines).all())
-
-
-def _any(sampled: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    return np.asarray(sampled.any(axis), dtype=bool)
-
-
-def _has_gaps(lines: NDArray[np.bool_]) -> bool:
-    found = np.flatnonzero(lines)
-    return len(found) <= int(found[-1] - found[0])

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mritransfer.physics.coils import root_sum_of_squares
@@ -66,6 +68,12 @@ class Measurement:
         n_lines, n_support = len(self.mask.lines), self.support[0 if self.phase_encode == "y" else 1]
         inside = slice(n_lines // 2 - n_support // 2, n_lines // 2 - n_support // 2 + n_support)
         return float(self.mask.lines[inside].mean())
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """``(ky, kx)`` bool, True where measured."""
+        rows, columns = self.kspace.shape[-2:]
+        return np.broadcast_to(self.mask.on_plane(self.phase_encode), (rows, columns)).copy()
 
     @property
     def readout_positions(self) -> int:

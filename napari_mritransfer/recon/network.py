@@ -82,8 +82,11 @@ def reconstruct(
             one = to_hybrid(one, phase_encode).contiguous()
             maps = None if maps is None else phase_encode_last(maps, phase_encode).contiguous()
         scale = intensity_scale(one, axes)
-        with autocast():
-            image = network(one / (scale if one.ndim == 3 else scale[:, None]), mask, axes, maps)
+        try:
+            with autocast():
+                image = network(one / (scale if one.ndim == 3 else scale[:, None]), mask, axes, maps)
+        except ValueError as error:  # a network's own sentence on what it does not take
+            raise Unsuitable(str(error)) from error
         image = image.to(torch.complex64) * scale
         image = image if is_plane else phase_encode_last(image, phase_encode)
         images.append(centre_crop_or_pad(image, kspace.shape[-2:]).cpu())

@@ -15,6 +15,7 @@ from napari_mritransfer.evaluation.region import FOREGROUND_RULE
 from napari_mritransfer.evaluation.table import MethodScores, as_records
 from napari_mritransfer.evaluation.verdict import Verdict, verdict
 from napari_mritransfer.io import Origin, Scan, load
+from napari_mritransfer.io.array_options import ArrayOptions
 from napari_mritransfer.physics.undersampling import Measurement, as_shown, zero_filled
 from napari_mritransfer.recon.classical import reconstruct_classical
 from napari_mritransfer.recon.network import ReconstructionStopped, reconstruct
@@ -78,6 +79,7 @@ def compare(
     peak: Peak = Peak.VOLUME,
     device: str = "auto",
     precision: Precision = "auto",
+    array: ArrayOptions = ArrayOptions(),
     on_progress: Callable[[str, int, int], None] = lambda method, done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Comparison:
@@ -89,6 +91,8 @@ def compare(
         Fully sampled scan, or one that is taken as measured.
     methods
         See `resolve_methods`.
+    array
+        Which array of the file is meant and what its axes are, where the file does not say.
     on_progress
         Told method, slices done and all slices.
 
@@ -100,7 +104,7 @@ def compare(
         If `should_stop` said so.
     """
     where = choose_device(device)
-    scan = load(path)
+    scan = load(path, variable=array.variable, axes=array.axes, space=array.space)
     measurement = sampling.measure(scan)
     truth = _Truth.of(measurement, scan)
     warnings = remarks(scan, sampling, measurement) + doubts(methods, path, measurement)
@@ -114,9 +118,8 @@ def compare(
             on_slice = partial(on_progress, method.name)
             if method.classical:
                 complex_image = reconstruct_classical(
-                    method.classical, measurement.kspace, measurement.mask.on_plane(measurement.phase_encode),
-                    on_slice=on_slice, should_stop=should_stop,
-                )  # fmt: skip
+                    method.classical, measurement.kspace, measurement.sampled, on_slice=on_slice, should_stop=should_stop
+                )
             elif method.sources:
                 base = open_model(source)
                 if base.card is not None:

@@ -31,6 +31,7 @@ from napari_mritransfer.training.worker import Task
 from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.model import transfer
 from napari_mritransfer.zoo.card import DEFAULT_MODEL
+from napari_mritransfer.zoo.published import published_weights
 
 Command = Mapping[str, Any]
 Tell = Callable[[dict[str, Any]], None]
@@ -150,7 +151,10 @@ def export(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, A
 
 
 def describe(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
-    """Title, architecture and size of ``model``, and how many of its parameters each strategy trains."""
+    """Title, architecture and size of ``model``, and how many of its parameters each strategy trains.
+
+    Of published weights also ``training``, ``conventions`` and ``licence``, in words.
+    """
     source = _text(command, "model", "its name, a run folder or a file")
     base = open_model(source)
     name = Path(source).name
@@ -161,7 +165,10 @@ def describe(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str,
     outline = deepcopy(base.network).to("meta")
     parameters = {row.name: transfer(deepcopy(outline), row.name).trainable for row in CATALOGUE}
     total = sum(parameter.numel() for parameter in base.network.parameters())
-    return {"title": name, "architecture": base.architecture, "parameters": parameters, "total": total}
+    facts = {"title": name, "architecture": base.architecture, "parameters": parameters, "total": total}
+    if entry := published_weights(source):
+        facts |= {"title": entry.title, **{key: getattr(entry, key) for key in ("training", "conventions", "licence")}}
+    return facts
 
 
 def _text(command: Command, name: str, what: str) -> str:

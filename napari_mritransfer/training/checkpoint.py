@@ -21,13 +21,15 @@ from napari_mritransfer.transfer.model import (
     transfer,
 )
 from napari_mritransfer.zoo.card import ModelCard, UnknownModel, model_card, model_cards
+from napari_mritransfer.zoo.download import fetched_file
+from napari_mritransfer.zoo.published import published_weights
 from napari_mritransfer.zoo.weights import (
     UnreadableWeights,
     build,
     load_base,
     load_file,
     load_strictly,
-    read_safetensors,
+    read_weights,
 )
 
 _LONGEST_CHAIN = 32
@@ -60,7 +62,7 @@ class BaseModel:
 
 
 def open_model(source: str, *, which: str = BEST) -> BaseModel:
-    """A network by zoo name, run directory or safetensors file, factors merged.
+    """A network by the name of shipped or fetched weights, run directory or weights file, factors merged.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def save_checkpoint(
         "settings": json.dumps(dict(base.settings)),
         "strategy": config.strategy,
         "strategy_options": json.dumps(dict(config.strategy_options)),
-        "base": base.source if base.source == getattr(base.card, "name", None) else str(Path(base.source).resolve()),
+        "base": base.source if _is_name(base) else str(Path(base.source).resolve()),
         "base_sha256": base.sha256,
         "step": str(step),
         "psnr": "" if psnr is None else f"{psnr:.6f}",
@@ -97,9 +99,16 @@ def save_checkpoint(
     write_bytes(path, serialised(learned_state(model), metadata))
 
 
+def _is_name(base: BaseModel) -> bool:
+    """Whether the source is a name in the zoo rather than a path."""
+    return base.source == getattr(base.card, "name", None) or published_weights(base.source) is not None
+
+
 def _open(source: str, which: str, above: tuple[Path, ...]) -> BaseModel:
     path = Path(source)
     cards = {card.name: card for card in model_cards()}
+    if entry := published_weights(source):
+        return _open_checkpoint(fetched_file(entry), source, above)
     if card := cards.get(source):  # before a folder that happens to have the same name
         network = load_base(card)
         return BaseModel(network, source, card.architecture, card.settings, card, fingerprint(network.state_dict()))
@@ -124,7 +133,7 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
         raise UnreadableWeights(
             f"{above[0]} stands on more than {_LONGEST_CHAIN} transfers; use the strategy 'ft' for the next one."
         )
-    state, metadata = read_safetensors(path)
+    state, metadata = read_weights(path)
     if metadata.get("kind") != "factors":
         network, metadata = load_file(path)
         settings, sha256 = json.loads(metadata.get("settings", "{}")), fingerprint(network.state_dict())
@@ -166,7 +175,7 @@ def _root_card(metadata: Mapping[str, str]) -> ModelCard | None:
         except UnknownModel:
             path = Path(name) / BEST if Path(name).is_dir() else Path(name)
         try:
-            _, metadata = read_safetensors(path)
+            _, metadata = read_weights(path)
         except UnreadableWeights:
             return None
     return None

@@ -72,11 +72,18 @@ class TrainingSlices:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetData:
-    """All a job reads from disk: slices to learn from, measurements to be judged on, and what to say about them."""
+    """All a job reads from disk: slices to learn from, measurements to be judged on, and what to say about them.
+
+    Attributes
+    ----------
+    is_simulated
+        Whether any k-space was made from an image rather than measured.
+    """
 
     training: tuple[TrainingSlices, ...]
     validation: tuple[Measurement, ...]
     warnings: tuple[str, ...]
+    is_simulated: bool
 
     def draw(self, config: FinetuneConfig, step: int, share: slice = slice(None)) -> Examples:
         """The examples of one step; the same for the same seed and step, whatever was drawn before.
@@ -142,12 +149,14 @@ def load_target(
     """
     warnings: list[str] = []
     training: list[TrainingSlices] = []
+    is_simulated = False
     taught: dict[Path, set[int]] = {}  # by resolved path: a scan may be named in two ways, or twice
     counts = share_evenly(config.slices, len(config.train)) if isinstance(config.slices, int) else None
     for number, path in enumerate(config.train):
         before_each()
         target = TargetScan.read(path, config)
         warnings += [warning for warning in target.warnings if warning not in warnings]
+        is_simulated |= target.is_simulated
         if counts is None:
             assert not isinstance(config.slices, int)
             chosen = _picked(path, config.slices, len(target.magnitude))
@@ -164,7 +173,8 @@ def load_target(
         [path for path in config.train if Path(path).resolve() in taught], config.validation
     )
     warnings += [warning] if warning else []
-    return TargetData(tuple(training), _validation(scans, taught, config, before_each), tuple(warnings))
+    validation = _validation(scans, taught, config, before_each)
+    return TargetData(tuple(training), validation, tuple(warnings), is_simulated)
 
 
 def _picked(path: str, slices: tuple[int, ...], available: int) -> list[int]:

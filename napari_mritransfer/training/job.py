@@ -288,10 +288,11 @@ class Job:
         if self.base.card is not None:
             for measurement in self.data.validation:
                 warnings += self.base.card.outside_of_training(measurement.mask, measurement.readout_positions)
+        from_what = " K-space is simulated from the images." if self.data.is_simulated else ""
         return Started(
             self.config.strategy, self.report.trainable, self.report.total, self.config.steps, self.progress.step,
             str(self.fabric.device), self.zero_filled_psnr,
-            tuple(m.describe_sampling() for m in self.data.validation),
+            tuple(f"{m.describe_sampling()}{from_what}" for m in self.data.validation),
             tuple(dict.fromkeys(warnings)),
         )  # fmt: skip
 

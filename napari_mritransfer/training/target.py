@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_mritransfer.io import Scan, load
+from napari_mritransfer.io import Origin, Scan, load
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.physics.raw import Acquired, missing_along, undersample_raw
 from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, assumed_axis, support_of, undersample
@@ -59,6 +59,11 @@ class TargetScan:
         warnings = () if known else (assumed_axis(phase_encode),)
         magnitude = np.abs(image).reshape(-1, *image.shape[-2:]).astype(np.float32, copy=False)
         return cls(scan, magnitude, phase_encode, support, warnings)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its k-space is made from an image."""
+        return self.scan.kspace is None or self.scan.origin is Origin.SIMULATED
 
     def measure(self, slices: list[int], pattern: SamplingPattern, config: FinetuneConfig, seed: int) -> Measurement:
         """Simulated measurement of some slices, as one frame.

@@ -11,7 +11,11 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from napari_mritransfer.training.client import Answer, Result
 from napari_mritransfer.training.events import Failed
 from napari_mritransfer.widgets.requests import Request
+from napari_mritransfer.widgets.published_dialog import PublishedDialog, fetched_models
 from napari_mritransfer.zoo.card import DEFAULT_MODEL, ModelCard, model_cards
+from napari_mritransfer.zoo.published import published_weights
+
+_FILES = "Weights (*.safetensors *.pt *.pth *.ckpt *.p *.pkl)"
 
 
 class ModelChoice(QWidget):
@@ -41,9 +45,15 @@ class ModelChoice(QWidget):
         for card in self._cards.values():
             self.list.addItem(card.name, card.name)  # titles are sentences, too long for a list
             self.list.setItemData(self.list.count() - 1, card.title, Qt.ItemDataRole.ToolTipRole)
+        for name, title, _ in fetched_models():
+            self._add(name, name, title)
         self.list.setCurrentIndex(self.list.findData(DEFAULT_MODEL))
         self.from_file = QPushButton("File…")
-        self.from_file.setToolTip("A weights file (.safetensors) that says which network it belongs to")
+        self.from_file.setToolTip(
+            "Weights of your own (.safetensors), or of fastMRI's U-Net and VarNet or ISTA-Net+ as PyTorch saved them"
+        )
+        self.published = QPushButton("Published…")
+        self.published.setToolTip("Weights that others published: what they are, and downloading them")
         self.fold = QToolButton()
         self.fold.setText("Model card")
         self.fold.setCheckable(True)
@@ -58,6 +68,7 @@ class ModelChoice(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.list, 1)
         row.addWidget(self.from_file)
+        row.addWidget(self.published)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
@@ -65,6 +76,7 @@ class ModelChoice(QWidget):
         layout.addWidget(self.card)
         self.list.currentIndexChanged.connect(self._on_model_chosen)
         self.from_file.clicked.connect(self._on_file_clicked)
+        self.published.clicked.connect(self._on_published_clicked)
         self.fold.toggled.connect(self._on_fold_toggled)
         self._show_card()
 
@@ -84,15 +96,30 @@ class ModelChoice(QWidget):
 
     def add(self, path: Path) -> None:
         """Add a weights file or a run folder to the list and choose it."""
-        name = str(path)
-        if self.list.findData(name) < 0:
-            self.list.addItem(path.name, name)
-            self.list.setItemData(self.list.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
+        self._add(str(path), path.name, str(path))
+        self.list.setCurrentIndex(self.list.findData(str(path)))
+
+    def _add(self, source: str, label: str, tip: str) -> None:
+        if self.list.findData(source) < 0:
+            self.list.addItem(label, source)
+            self.list.setItemData(self.list.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
+    def _on_published_clicked(self) -> None:
+        """GUI thread."""
+        dialog = PublishedDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.chosen.connect(self._on_published_chosen)
+        dialog.open()
+
+    def _on_published_chosen(self, name: str) -> None:
+        """GUI thread."""
+        entry = published_weights(name)
+        self._add(name, name, entry.title if entry is not None else name)
         self.list.setCurrentIndex(self.list.findData(name))
 
     def _on_file_clicked(self) -> None:
         """GUI thread."""
-        name, _ = QFileDialog.getOpenFileName(self, "Open pretrained weights", "", "Weights (*.safetensors)")
+        name, _ = QFileDialog.getOpenFileName(self, "Open pretrained weights", "", _FILES)
         if name:
             self.add(Path(name))
 
@@ -146,8 +173,11 @@ def _found_text(found: Mapping[str, Any]) -> str:
         return title
     facts = {
         "Network": f"{found['architecture']}, {found['total']:,} weights",
-        "Training": "unknown: this file has no model card, so nothing is known about what it was trained on",
+        "Training": found.get("training")
+        or "unknown: this file has no model card, so nothing is known about what it was trained on",
     }
+    if "conventions" in found:
+        facts |= {"Expects": found["conventions"], "Licence": found["licence"]}
     return title + _table(facts)
 
 
