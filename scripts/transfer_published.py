@@ -49,18 +49,18 @@ def main() -> None:
         fresh = args.out / f"{name}-fresh.safetensors"
         mritransfer("models", "new", name, "--settings", json.dumps(NETWORKS[name]), "--out", fresh)
         steps = round(STEPS[name] * args.share)
-        common = ("--rate", 0.25, "--seed", 0, "--epochs", 4, "--validation-slices", 4)
+        common = ("--rate", 0.25, "--seed", 0, "--epochs", 4, "--val-slices", 4)
         mritransfer(
-            "finetune", *[x for source in sources for x in ("--train", source)], "--validation", t1, "--model", fresh,
+            "finetune", *[x for source in sources for x in ("--train", source)], "--val", t1, "--model", fresh,
             "--strategy", "ft", "--learning-rate", 1e-3, "--slices", 60, "--steps-per-epoch", steps // 4, "--batch", 1,
-            *common, "--run", folder / "base",
+            *common, "--out", folder / "base",
         )  # fmt: skip
         seconds = time.perf_counter() - began
         learned = {}
         for strategy in ("ft", "lft"):
             answer = mritransfer(
-                "finetune", "--train", t2[0], "--validation", t2[1], "--model", folder / "base", "--strategy", strategy,
-                "--slices", 5, "--steps-per-epoch", 25, "--batch", 1, *common, "--run", folder / strategy, "--json",
+                "finetune", "--train", t2[0], "--val", t2[1], "--model", folder / "base", "--strategy", strategy,
+                "--slices", 5, "--steps-per-epoch", 25, "--batch", 1, *common, "--out", folder / strategy, "--json",
             )  # fmt: skip
             learned[strategy] = json.loads(answer)["trainable"]
         methods = ["zero-filled", folder / "base", folder / "ft", folder / "lft"]
