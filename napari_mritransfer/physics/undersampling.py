@@ -76,6 +76,11 @@ class Measurement:
         return np.broadcast_to(self.mask.on_plane(self.phase_encode), (rows, columns)).copy()
 
     @property
+    def n_coils(self) -> int:
+        """Receive coils; 1 where they were combined."""
+        return self.kspace.shape[2] if self.kspace.ndim == 5 else 1
+
+    @property
     def readout_positions(self) -> int:
         """Samples along the readout."""
         return self.kspace.shape[-1 if self.phase_encode == "y" else -2]
@@ -93,7 +98,7 @@ class Measurement:
         """One sentence: the rates, where the samples lie, and how many coils saw them."""
         rate = self.describe_rate()
         where = "scattered over the plane" if self.mask.is_plane else f"lines along {self.phase_encode}"
-        coils = f", {self.kspace.shape[2]} coils" if self.kspace.ndim == 5 else ""
+        coils = f", {self.n_coils} coils" if self.n_coils > 1 else ""
         return f"{rate[0].upper()}{rate[1:]}, {where}{coils}."
 
 
