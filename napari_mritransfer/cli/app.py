@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import napari_mritransfer
-from napari_mritransfer.cli import catalogues, conversion, jobs, results, scans
+from napari_mritransfer.cli import catalogues, conversion, inspection, jobs, results, scans
 from napari_mritransfer.cli.models import models
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    scans.inspect, catalogues.strategies, conversion.convert, scans.undersample, scans.reconstruct,
+    inspection.inspect, catalogues.strategies, conversion.convert, scans.undersample, scans.reconstruct,
     jobs.finetune, results.evaluate, results.compare, jobs.demo, jobs.worker,
 ):  # fmt: skip
     app.command()(command)

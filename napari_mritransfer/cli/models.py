@@ -65,9 +65,8 @@ def fetch(
     def found() -> Answer:
         entry = published_weights(name)
         if entry is None:
-            raise UnknownModel(
-                f"There are no published weights called '{name}'; choose one of: {', '.join(e.name for e in PUBLISHED)}."
-            )
+            names = ", ".join(row.name for row in PUBLISHED)
+            raise UnknownModel(f"There are no published weights called '{name}'; choose one of: {names}.")
         if download.cached(entry) is None:
             _agree(entry, yes, as_json)
         with progress() as bar:

@@ -79,7 +79,9 @@ class ISTANetPlus(nn.Module):
             If k-space has a coil axis.
         """
         if kspace.ndim != 3:
-            raise ValueError("ISTA-Net+ knows a single coil; combine the coils first, or choose a network such as VarNet.")
+            raise ValueError(
+                "ISTA-Net+ knows a single coil; combine the coils first, or choose a network such as VarNet."
+            )
         image = inverse_fourier(kspace, axes).real
         peak = image.amax((-2, -1), keepdim=True)
         peak = torch.where(peak > 0, peak, 1)  # an empty slice stays empty
@@ -88,7 +90,8 @@ class ISTANetPlus(nn.Module):
         refined, residuals = self.unfold(image[:, None] / peak[:, None], unshifted, axes, with_residuals=self.training)
         self.auxiliary_loss = None
         if self.training:
-            self.auxiliary_loss = _SYMMETRY_WEIGHT * torch.stack([r.float().square().mean() for r in residuals]).sum()
+            misfits = [residual.to(image.dtype).square().mean() for residual in residuals]
+            self.auxiliary_loss = _SYMMETRY_WEIGHT * torch.stack(misfits).sum()
         return refined[:, 0] * peak
 
     def unfold(
@@ -179,7 +182,8 @@ def real_part_measured(image: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -
     axes
         Axes to transform.
     """
-    return torch.fft.ifftn(mask * torch.fft.fftn(image, dim=tuple(axes)), dim=tuple(axes)).real
+    kept: Tensor = torch.fft.ifftn(mask * torch.fft.fftn(image, dim=tuple(axes)), dim=tuple(axes))
+    return kept.real
 
 
 def _convolve(features: Tensor, kernels: Tensor) -> Tensor:

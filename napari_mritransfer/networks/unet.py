@@ -11,6 +11,7 @@ from napari_mritransfer.networks.consistency import as_channels, as_complex
 from napari_mritransfer.physics.fourier import inverse_fourier
 
 _CLAMP = 6.0  # standard deviations: what the published weights saw of an image
+_MOST_POOLS = 8  # each doubles the channels; an image of 512 is down to 2 pixels then
 _STEP = 16  # sizes that `NormUNet` pads to; fixed upstream, whatever the number of pools
 
 
@@ -22,7 +23,7 @@ class UNet(nn.Module):
     chans
         Channels at full resolution; they double with every pool.
     pools
-        Number of 2×2 average poolings, at least 1; upstream calls it ``num_pool_layers``.
+        Number of 2×2 average poolings, 1 to 8; upstream calls it ``num_pool_layers``.
     in_chans, out_chans
         Channels of `refine`; `forward` needs 1 and 1.
     drop_prob
@@ -42,12 +43,15 @@ class UNet(nn.Module):
     needs_image_crop: ClassVar[bool] = True
     """Published weights know zero-filled images cut to the reconstruction size; cutting is up to the caller."""
 
+    finds_own_maps: ClassVar[bool] = True
+    """It needs none: coils are combined by root-sum-of-squares."""
+
     def __init__(
         self, chans: int = 32, pools: int = 4, *, in_chans: int = 1, out_chans: int = 1, drop_prob: float = 0.0
     ) -> None:
         super().__init__()
-        if min(chans, pools, in_chans, out_chans) < 1 or not 0 <= drop_prob < 1:
-            raise ValueError("A U-Net needs at least 1 channel and 1 pool, and a dropout in [0, 1).")
+        if min(chans, pools, in_chans, out_chans) < 1 or pools > _MOST_POOLS or not 0 <= drop_prob < 1:
+            raise ValueError(f"A U-Net needs at least 1 channel, 1 to {_MOST_POOLS} pools and a dropout in [0, 1).")
         self.in_chans, self.out_chans = in_chans, out_chans
         widths = [chans * 2**level for level in range(pools)]
         self.down_sample_layers = nn.ModuleList(
@@ -113,7 +117,7 @@ class UNet(nn.Module):
                 f"Images of {image.shape[-2]} × {image.shape[-1]} are too small for a U-Net with "
                 f"{len(self.down_sample_layers)} pools; use one with fewer."
             )
-        features = image
+        features: Tensor = image
         skips: list[Tensor] = []
         for encode in self.down_sample_layers:
             skips.append(encode(features))

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from napari_mritransfer.networks.unet import NormUNet
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
 
+_MOST_CASCADES = 32  # a stranger's file may ask for more than can be built in a reasonable time
+
 
 class VarNet(nn.Module):
     """Unrolled reconstruction in k-space of all coils, with sensitivity maps that it estimates itself.
@@ -16,7 +18,7 @@ class VarNet(nn.Module):
     Parameters
     ----------
     cascades
-        Number of refinements, at least 1; upstream calls it ``num_cascades``.
+        Number of refinements, 1 to 32; upstream calls it ``num_cascades``.
     chans, pools
         Of the U-Net in each of them, see `UNet`.
     sens_chans, sens_pools
@@ -37,6 +39,10 @@ class VarNet(nn.Module):
     """The result is the root-sum-of-squares over coils, real and never below 0."""
     needs_image_crop: ClassVar[bool] = False
     """The network takes the whole field of view; its result is cut to the reconstruction size, if at all."""
+    takes_planes: ClassVar[bool] = False
+    """Masks are of whole lines: the centre that maps are found in is a band of columns."""
+    finds_own_maps: ClassVar[bool] = True
+    """Sensitivity maps are its own."""
 
     def __init__(
         self,
@@ -49,8 +55,8 @@ class VarNet(nn.Module):
         mask_center: bool = True,
     ) -> None:
         super().__init__()
-        if cascades < 1:
-            raise ValueError("A VarNet needs at least 1 cascade.")
+        if not 1 <= cascades <= _MOST_CASCADES:
+            raise ValueError(f"A VarNet needs at least 1 cascade, and at most {_MOST_CASCADES}.")
         self.sens_net = SensitivityNet(sens_chans, sens_pools, mask_center=mask_center)
         self.cascades = nn.ModuleList(VarNetCascade(chans, pools) for _ in range(cascades))
 
@@ -107,7 +113,8 @@ class VarNet(nn.Module):
         refined = kspace
         for cascade in self.cascades:
             refined = cascade(refined, kspace, mask, maps)
-        return torch.linalg.vector_norm(inverse_fourier(refined), dim=1)
+        image: Tensor = torch.linalg.vector_norm(inverse_fourier(refined), dim=1)
+        return image
 
 
 class VarNetCascade(nn.Module):

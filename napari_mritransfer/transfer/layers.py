@@ -21,6 +21,17 @@ def weighted_layers(model: nn.Module) -> Iterator[tuple[str, WeightedLayer]]:
             yield name, module
 
 
+def bare_kernels(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """Every kernel that is a parameter without a layer around it, as its module and its name there.
+
+    A network that convolves with parameters of its own declares them: a module's attribute ``bare_kernels`` names those
+    laid out as ``(out, in, …)``.
+    """
+    for module in list(model.modules()):
+        for name in getattr(module, "bare_kernels", ()):
+            yield module, name
+
+
 def filters(layer: WeightedLayer) -> int:
     """Output channels of a layer."""
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
@@ -32,8 +43,17 @@ def kernel_grid(layer: WeightedLayer) -> tuple[int, ...]:
     ``(out, in / groups, 1, …)`` for convolutions, ``(in, out / groups, 1, …)`` for transposed ones, ``(out, in)``
     for linear layers (which are 1×1 convolutions: as many kernels as weights).
     """
-    weight = layer.weight
+    return one_per_kernel(layer.weight)
+
+
+def one_per_kernel(weight: Tensor) -> tuple[int, ...]:
+    """``(out, in, 1, …)`` for a weight ``(out, in, …)``."""
     return (*weight.shape[:2], *([1] * (weight.ndim - 2)))
+
+
+def one_per_filter(weight: Tensor) -> tuple[int, ...]:
+    """``(out, 1, …)`` for a weight ``(out, in, …)``."""
+    return (weight.shape[0], *([1] * (weight.ndim - 1)))
 
 
 def per_filter_on_weight(layer: WeightedLayer, factor: Tensor) -> Tensor:

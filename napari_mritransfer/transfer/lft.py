@@ -8,8 +8,11 @@ from torch.nn.utils import parametrize
 from napari_mritransfer.transfer.layers import (
     WeightedLayer,
     add_zero_bias,
+    bare_kernels,
     filters,
     kernel_grid,
+    one_per_filter,
+    one_per_kernel,
     per_filter_on_output,
     per_filter_on_weight,
     weighted_layers,
@@ -23,8 +26,9 @@ def apply(
 ) -> None:
     """Freeze every parameter and add factors: ``W' = W ⊙ S`` and ``b' = b + t``.
 
-    Norm-affine and data-consistency parameters stay frozen, and so do buffers such as running statistics
-    (see `transfer.training_mode`).
+    Norm-affine and data-consistency parameters, step lengths and thresholds stay frozen, and so do buffers such as
+    running statistics (see `transfer.training_mode`). Bare kernels (see `layers.bare_kernels`) are scaled like those of
+    layers; they have no bias to shift.
 
     Parameters
     ----------
@@ -32,7 +36,8 @@ def apply(
         Changed in place; its outputs stay bit-identical until the first step.
     granularity
         ``"kernel"``: one scale per kernel, as in the paper. ``"filter"``: one per output channel, applied to the
-        layer's output, so that no weight gradient is ever computed.
+        layer's output, so that no weight gradient is ever computed; bare kernels have no output to hook, so there it
+        is applied to the kernels themselves.
     shift
         Learn ``t``, one per filter, where the layer has a bias.
     add_biases
@@ -51,7 +56,8 @@ def apply(
     if granularity not in ("kernel", "filter"):
         raise ValueError(f"LFT scales per 'kernel' or per 'filter', not per '{granularity}'.")
     layers = [layer for _, layer in weighted_layers(model)]
-    if not layers:
+    kernels = list(bare_kernels(model))
+    if not layers and not kernels:
         raise ValueError("This network has no convolution and no linear layer, so LFT has nothing to scale.")
     model.requires_grad_(False)
     for layer in layers:
@@ -59,24 +65,43 @@ def apply(
             add_zero_bias(layer)
         with_shift = shift and layer.bias is not None
         if granularity == "kernel":
-            parametrize.register_parametrization(layer, "weight", KernelScale(layer), unsafe=True)
+            parametrize.register_parametrization(
+                layer, "weight", KernelScale(layer.weight, kernel_grid(layer)), unsafe=True
+            )
             if with_shift:
                 parametrize.register_parametrization(layer, "bias", Shift(layer), unsafe=True)
         else:
             layer.add_module("filter_factors", FilterFactors(layer, with_shift=with_shift))
             layer.register_forward_hook(scale_output)
+    for module, name in kernels:
+        weight = getattr(module, name)
+        grid = one_per_kernel(weight) if granularity == "kernel" else one_per_filter(weight)
+        parametrize.register_parametrization(module, name, KernelScale(weight, grid), unsafe=True)
 
 
 class KernelScale(nn.Module):
-    """``W ⊙ S``; stored as S − 1, so that weight decay pulls scales to 1 rather than to 0."""
+    """``W ⊙ S``; stored as S − 1, so that weight decay pulls scales to 1 rather than to 0.
 
-    def __init__(self, layer: WeightedLayer) -> None:
+    Parameters
+    ----------
+    weight
+        ``W``; its type and device are taken over.
+    grid
+        Shape of ``S``, broadcastable over the weight.
+    """
+
+    def __init__(self, weight: Tensor, grid: tuple[int, ...]) -> None:
         super().__init__()
-        self.scale_minus_one = nn.Parameter(layer.weight.new_zeros(kernel_grid(layer)))
+        self.scale_minus_one = nn.Parameter(weight.new_zeros(grid))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Weight of the same shape."""
-        return weight * (1 + self.scale_minus_one)
+        """Weight of the same shape and memory layout."""
+        scaled = weight * (1 + self.scale_minus_one)
+        strides = zip(weight.shape, weight.stride(), scaled.stride(), strict=True)
+        if weight.stride() != scaled.stride() and all(old == new for size, old, new in strides if size > 1):
+            # multiplying forgets the strides of axes of length 1, and by those a 1×1 convolution chooses its algorithm
+            return scaled.as_strided(weight.shape, weight.stride())
+        return scaled
 
 
 class Shift(nn.Module):

@@ -138,10 +138,11 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 @torch.no_grad()
 def merge(model: nn.Module) -> None:
     """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly."""
-    for _, layer in list(weighted_layers(model)):
-        if parametrize.is_parametrized(layer):
-            for tensor_name in list(layer.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(layer, str(tensor_name), leave_parametrized=True)
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module):
+            for tensor_name in list(module.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(module, str(tensor_name), leave_parametrized=True)
+    for _, layer in weighted_layers(model):
         factors = getattr(layer, "filter_factors", None)
         if isinstance(factors, FilterFactors):
             factors.merge_into(layer)

@@ -60,7 +60,7 @@ class ModelCard:
         """The safetensors file beside the card."""
         return Path(str(_FOLDER / f"{self.name}.safetensors"))
 
-    def outside_of_training(self, mask: SamplingMask, rows: int | None = None) -> list[str]:
+    def outside_of_training(self, mask: SamplingMask, rows: int | None = None, coils: int = 1) -> list[str]:
         """Sentences on how a measurement differs from what the model was trained on; empty if it does not.
 
         Parameters
@@ -70,12 +70,16 @@ class ModelCard:
             unknown, and the block around DC may be longer than the ACS because neighbours happen to touch it.
         rows
             Its number of readout positions; not judged if omitted.
+        coils
+            Its number of receive coils.
         """
+        seen = f"{self.name} was trained on combined coils; here it sees {coils} through their sensitivity maps."
         if mask.is_plane:
-            return [f"{self.name} was trained on whole lines, not on samples scattered over the plane."]
+            told = [f"{self.name} was trained on whole lines, not on samples scattered over the plane."]
+            return told if coils == 1 else [*told, seen]
         n_lines = len(mask.lines)
         kind, acs, acs_fits = self._judged_centre(mask)
-        warnings = []
+        warnings = [] if coils == 1 else [seen]
         if kind is not None and str(kind) not in self.mask_kinds:
             warnings.append(f"{self.name} was not trained on {kind} masks.")
         if not self.rates[0] - 0.005 <= mask.achieved_rate <= self.rates[1] + 0.005:

@@ -1,25 +1,32 @@
-"""Loading weights from files that may come from strangers: safetensors only, sizes checked, checksums verified."""
+"""Networks by name, and their weights from files that may come from strangers: sizes checked, checksums verified."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.networks.dccnn import DCCNN
+from napari_mritransfer.networks.istanet import ISTANetPlus
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
+from napari_mritransfer.networks.unet import UNet
+from napari_mritransfer.networks.varnet import VarNet
 from napari_mritransfer.zoo.card import ModelCard
+from napari_mritransfer.zoo.errors import UnreadableWeights as UnreadableWeights
+from napari_mritransfer.zoo.foreign import FOREIGN_ENDINGS, identify, read_foreign
+from napari_mritransfer.zoo.pickled import LARGEST_BYTES as _LARGEST_BYTES
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"dccnn": DCCNN, "multiscale": MultiscaleCascade}
-_LARGEST_BYTES = 4 * 2**30
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "dccnn": DCCNN,
+    "multiscale": MultiscaleCascade,
+    "unet": UNet,
+    "varnet": VarNet,
+    "istanet": ISTANetPlus,
+}
 _LARGEST_SETTING = 512  # channels, cascades, …: no network here comes near, and a stranger's file may say 10⁹
-
-
-class UnreadableWeights(BadInput):
-    """A weights file that is missing, damaged, tampered with or of another network."""
 
 
 def build(architecture: str, settings: dict[str, object]) -> nn.Module:
@@ -70,7 +77,7 @@ def load_base(card: ModelCard) -> nn.Module:
 
 
 def load_file(path: Path) -> tuple[nn.Module, dict[str, str]]:
-    """A network from a self-describing safetensors file, with the file's metadata.
+    """A network from a file that says which one it belongs to, with the file's metadata (see `read_weights`).
 
     The metadata names the ``architecture`` and, as JSON, its ``settings``.
 
@@ -79,7 +86,18 @@ def load_file(path: Path) -> tuple[nn.Module, dict[str, str]]:
     UnreadableWeights
         If the file cannot be read, or does not say which network it belongs to.
     """
-    state, metadata = read_safetensors(path)
+    state, metadata = read_weights(path)
+    return assemble(state, metadata, path), metadata
+
+
+def assemble(state: dict[str, Tensor], metadata: Mapping[str, str], path: Path) -> nn.Module:
+    """The network that weights and metadata of `path` belong to, in evaluation mode; see `load_file`.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the metadata does not say which network it is, or the weights are not its.
+    """
     if "architecture" not in metadata:
         raise UnreadableWeights(
             f"{path.name} does not say which network its weights belong to; give it 'architecture' and 'settings' "
@@ -94,7 +112,25 @@ def load_file(path: Path) -> tuple[nn.Module, dict[str, str]]:
     with torch.device("meta"):  # takes no memory before names and shapes are known to match
         network = build(metadata["architecture"], settings)
     load_strictly(network, state, path)
-    return network.eval(), metadata
+    return network.eval()
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a file, on the CPU, and its metadata, whoever saved it; nothing in it is ever executed.
+
+    Files by PyTorch (see `foreign.FOREIGN_ENDINGS`) carry no metadata; their network is recognised by the names of its
+    weights, and ``dropped`` lists, as JSON, what was left out of them.
+
+    Raises
+    ------
+    UnreadableWeights
+        If the file cannot be read, would execute something, or belongs to no known network.
+    """
+    if path.suffix.lower() not in FOREIGN_ENDINGS:
+        return read_safetensors(path)
+    state, dropped = read_foreign(path)
+    architecture, settings = identify(state)
+    return state, {"architecture": architecture, "settings": json.dumps(settings), "dropped": json.dumps(dropped)}
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -190,7 +190,7 @@ def test_a_shipped_model_that_changed_is_refused(card):
 
 def test_a_shipped_model_of_another_architecture_is_refused(card):
     assert "another network" in refusal(load_base, replace(card, settings={**SETTINGS, "width": 4}))
-    assert "update napari-mritransfer" in refusal(load_base, replace(card, architecture="unet"))
+    assert "update napari-mritransfer" in refusal(load_base, replace(card, architecture="transformer"))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +215,12 @@ def test_a_shipped_model_of_another_architecture_is_refused(card):
         ({"architecture": "multiscale", "settings": '{"widths": 5}'}, "do not make sense"),
         ({"architecture": "multiscale", "settings": '{"widths": "ab"}'}, "do not make sense"),
         ({"architecture": "dccnn", "settings": '{"width": 512, "depth": 40}'}, "another network"),
+        ({"architecture": "unet", "settings": '{"pools": 500}'}, "do not make sense"),
+        ({"architecture": "unet", "settings": '{"chans": 512, "pools": 8}'}, "another network"),
+        ({"architecture": "varnet", "settings": '{"cascades": 500}'}, "do not make sense"),
+        ({"architecture": "varnet", "settings": '{"cascades": 24, "pools": 8}'}, "another network"),
+        ({"architecture": "istanet", "settings": '{"layers": 512, "width": 512}'}, "another network"),
+        ({"architecture": "istanet", "settings": '{"width": 2.5}'}, "do not make sense"),
         ({"architecture": "dccnn"}, "another network"),
     ],
 )

@@ -1,0 +1,112 @@
+"""`mritransfer models …`: nothing is downloaded without a word, and what was fetched is found by its name."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_mritransfer.cli import models as command
+from napari_mritransfer.cli.app import app
+from napari_mritransfer.zoo import download
+from napari_mritransfer.zoo.card import model_cards
+from napari_mritransfer.zoo.published import PUBLISHED, published_weights
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MRITRANSFER_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Names asked of a download that always works."""
+    names = []
+
+    def fetch(entry, on_progress):
+        names.append(entry.name)
+        on_progress(0, None)
+        on_progress(4, 4)
+        path = download.cache_folder() / entry.file_name
+        path.write_bytes(b"done")
+        return path
+
+    monkeypatch.setattr(command.download, "fetch", fetch)
+    return names
+
+
+def call(*arguments, typed=""):
+    return CliRunner().invoke(app, ["models", *arguments], input=typed)
+
+
+def test_alone_it_still_lists_the_shipped_models():
+    alone = call()
+    assert alone.exit_code == 0, alone.output
+    assert all(card.name in alone.stdout for card in model_cards())
+    assert "mritransfer models list" in alone.stdout
+    assert [row["name"] for row in json.loads(call("--json").stdout)] == [card.name for card in model_cards()]
+
+
+def test_the_list_holds_what_others_published_with_licence_size_and_place(cache):
+    (cache / PUBLISHED[0].file_name).touch()
+    rows = {row["name"]: row for row in json.loads(call("list", "--json").stdout)}
+    assert [row["shipped"] for row in rows.values()] == [True] * len(model_cards()) + [False] * len(PUBLISHED)
+    assert rows[PUBLISHED[0].name]["here"] is True
+    assert rows[PUBLISHED[1].name]["here"] is False
+    plain = " ".join(call("list").stdout.split())
+    for entry in PUBLISHED:
+        assert entry.name in plain
+        assert " ".join(entry.licence.split()) in plain
+        assert entry.about in plain
+    assert plain.count(" here, ") == 1
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", ""])
+def test_nothing_is_downloaded_without_a_word(fetched, typed):
+    result = call("fetch", "istanet-brain-20", typed=typed)
+    assert result.exit_code == 2
+    assert "Nothing was downloaded" in result.stderr
+    for fact in ("none stated", "about 1 MB", str(published_weights("istanet-brain-20").url)):
+        assert fact in result.stdout
+    assert fetched == []
+
+
+def test_a_program_has_to_say_yes(fetched):
+    result = call("fetch", "istanet-brain-20", "--json", typed="y\n")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"].startswith("Nothing was downloaded")
+    assert fetched == []
+    row = json.loads(call("fetch", "istanet-brain-20", "--yes", "--json").stdout)
+    assert row["here"] is True
+    assert row["path"].endswith("istanet-brain-20.pkl")
+
+
+def test_a_word_fetches_and_a_second_time_needs_none(fetched):
+    assert "is here" in call("fetch", "istanet-brain-20", typed="y\n").stdout
+    assert "is here" in call("fetch", "istanet-brain-20").stdout
+    assert fetched == ["istanet-brain-20"] * 2  # the second only verifies what is there
+
+
+def test_unknown_names_list_those_there_are(fetched):
+    result = call("fetch", "multiscale-t1")
+    assert result.exit_code == 2
+    assert "There are no published weights called 'multiscale-t1'" in " ".join(result.stderr.split())
+    assert "istanet-brain-50" in result.stderr.replace("\n", "")
+
+
+def test_a_failed_download_is_one_sentence(monkeypatch):
+    entry = replace(published_weights("istanet-brain-10"), url="http://127.0.0.1:9/weights.pkl")
+    monkeypatch.setattr(command, "published_weights", lambda name: entry)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    result = call("fetch", entry.name, "--yes", "--json")
+    assert result.exit_code == 2
+    assert "could not be downloaded from http://127.0.0.1:9/weights.pkl" in json.loads(result.stdout)["error"]
+
+
+def test_a_fetched_file_is_verified_before_it_is_called_good(cache):
+    entry = published_weights("istanet-brain-10")
+    (cache / entry.file_name).write_bytes(b"weights")
+    (cache / f"{entry.file_name}.sha256").write_text(hashlib.sha256(b"weights").hexdigest())
+    assert "is here" in call("fetch", entry.name).stdout
