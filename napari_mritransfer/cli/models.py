@@ -1,5 +1,7 @@
 """`models`: what is shipped, what others published, and fetching the latter when somebody asks for it."""
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,6 +74,43 @@ def fetch(
         with progress() as bar:
             path = download.fetch(entry, lambda done, total: bar(entry.name, done, total or done))
         return Answer(_record(entry), lambda: out.print(f"{entry.name} is here: {path}", soft_wrap=True))
+
+    answer(as_json, found)
+
+
+@models.command()
+def new(
+    architecture: Annotated[str, typer.Argument(help="Such as unet, varnet, istanet, dccnn or multiscale.")],
+    to: Annotated[Path, typer.Option("--out", help="A .safetensors file to write.")],
+    settings: Annotated[str, typer.Option(help="What differs from the usual, as JSON: '{\"chans\": 16}'.")] = "{}",
+    seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network with fresh weights, to be trained from nothing by `mritransfer finetune --strategy ft`."""
+
+    def found() -> Answer:
+        import torch
+
+        from napari_mritransfer.io.atomic import write_bytes
+        from napari_mritransfer.training.tensorfile import serialised
+        from napari_mritransfer.zoo.weights import build
+
+        if to.suffix != ".safetensors":
+            raise BadInput(f"{to.name} is no weights file; let --out end in .safetensors.")
+        try:
+            chosen = json.loads(settings)
+        except ValueError as error:
+            raise BadInput(f"The settings are not JSON ({error}); write them like '{{\"chans\": 16}}'.") from error
+        if not isinstance(chosen, dict):
+            raise BadInput("The settings are not a JSON object; write them like '{\"chans\": 16}'.")
+        torch.manual_seed(seed)
+        network = build(architecture, chosen)
+        metadata = {"format": "napari-mritransfer 1", "kind": "network", "architecture": architecture,
+                    "settings": json.dumps(chosen)}  # fmt: skip
+        write_bytes(to, serialised(network.state_dict(), metadata))
+        count = sum(parameter.numel() for parameter in network.parameters())
+        record = {"out": str(to), "architecture": architecture, "settings": chosen, "parameters": count}
+        return Answer(record, lambda: out.print(f"{count:,} fresh weights: {to}", soft_wrap=True))
 
     answer(as_json, found)
 

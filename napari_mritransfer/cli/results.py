@@ -26,10 +26,7 @@ def evaluate(
     reference: ReferencePath,
     reconstructions: Annotated[list[Path], typer.Argument(help="Reconstructions on the reference's voxels.")],
     mask: Annotated[Path | None, typer.Option(help="Foreground mask saved with the reference.")] = None,
-    peak: _METHODS = (
-    "Comma-separated: zero-filled, pretrained, sense, l1-wavelet, total-variation, model names, files, run directories."
-)
-PeakOption = Peak.VOLUME,
+    peak: PeakOption = Peak.VOLUME,
     csv: Annotated[Path | None, typer.Option(help="Also write the table as CSV.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,10 +88,7 @@ def compare(
     combine_coils: options.CombineCoils = False,
     variable: options.Variable = None,
     axes: options.AxisNames = None,
-    peak: _METHODS = (
-    "Comma-separated: zero-filled, pretrained, sense, l1-wavelet, total-variation, model names, files, run directories."
-)
-PeakOption = Peak.VOLUME,
+    peak: PeakOption = Peak.VOLUME,
     device: options.Device = "auto",
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`inspect`, `undersample`, `reconstruct`: one scan in, facts or one scan out."""
+"""`undersample`, `reconstruct`: one scan in, one scan out."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from napari_mritransfer.cli import sampling as options
 from napari_mritransfer.cli.console import Answer, AsJson, answer, out, progress
@@ -22,34 +20,6 @@ if TYPE_CHECKING:
 
 ScanPath = Annotated[Path, typer.Argument(help="An image (.nii, .nii.gz, .mgz) or k-space (.h5, .mrd, .cfl, .npy, …).")]
 OutPath = Annotated[Path, typer.Option("--out", help="NIfTI file to write (.nii or .nii.gz).")]
-
-
-def inspect(path: ScanPath, as_json: AsJson = False) -> None:
-    """Print what a file holds."""
-
-    def found() -> Answer:
-        from napari_mritransfer.io import describe, load
-        from napari_mritransfer.physics.support import measured_support
-
-        scan = load(path)
-        facts = describe(scan)
-        facts["measured_kspace"] = {
-            axis: f"{measured_support(scan.image, index)} of {scan.image.shape[index]} lines hold signal"
-            for axis, index in (("y", 2), ("x", 3))
-        }
-
-        def show() -> None:
-            table = Table(show_header=False, box=None)
-            table.add_column(style="dim", no_wrap=True)
-            table.add_column(overflow="fold")
-            for key, value in facts.items():
-                if value not in (None, []):
-                    table.add_row(key.replace("_", " "), Text(_for_people(value)))
-            out.print(table)
-
-        return Answer(facts, show)
-
-    answer(as_json, found)
 
 
 def undersample(
@@ -143,8 +113,10 @@ def reconstruct(
                 image = network.reconstruct(
                     measurement, base.network.to(where), autocast=autocast_for(where), on_slice=told
                 )
-                rows = measurement.readout_positions
-                warnings += base.card.outside_of_training(measurement.mask, rows) if base.card else []
+                warnings += base.notes
+                if base.card is not None:
+                    rows, n_coils = measurement.readout_positions, measurement.n_coils
+                    warnings += base.card.outside_of_training(measurement.mask, rows, n_coils)
         _write(image, measurement, scan, to)
         return _measured(measurement, to, scan, warnings)
 
@@ -182,7 +154,7 @@ def _measured(measurement: "Measurement", to: Path, scan: "Scan", notes: Sequenc
         "measured_lines": int(mask.lines.sum()),
         "phase_encode": measurement.phase_encode,
         "noise_sigma": measurement.noise_sigma,
-        "coils": measurement.kspace.shape[2] if measurement.kspace.ndim == 5 else 1,
+        "coils": measurement.n_coils,
         "simulated": origin_of(scan, measurement) is Origin.SIMULATED,
         "warnings": list(notes),
     }
@@ -194,11 +166,3 @@ def _measured(measurement: "Measurement", to: Path, scan: "Scan", notes: Sequenc
         out.print(f"Written: {to}")
 
     return Answer(record, show)
-
-
-def _for_people(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_for_people(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return "; ".join(_for_people(item) for item in value)
-    return str(value)

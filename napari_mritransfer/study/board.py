@@ -229,7 +229,7 @@ def _measured(comparison: Comparison) -> dict[str, str]:
         "matrix (y, x)": f"{measurement.matrix[0]} × {measurement.matrix[1]}",
         "k-space measured (ky, kx)": f"{measurement.kspace.shape[-2]} × {measurement.kspace.shape[-1]}",
         "mask": lines if mask.is_plane else f"{lines}, along {axis}",
-        "coils": str(measurement.kspace.shape[2]) if measurement.kspace.ndim == 5 else "one, or combined",
+        "coils": str(measurement.n_coils) if measurement.n_coils > 1 else "one, or combined",
         "sampling rate": measurement.describe_rate(),
         "acceleration": f"{mask.acceleration:.2f}",
         "noise added": f"sigma {measurement.noise_sigma:.4g} per real channel" if measurement.noise_sigma else "none",

@@ -122,8 +122,11 @@ def compare(
                 )
             elif method.sources:
                 base = open_model(source)
+                warnings += base.notes
                 if base.card is not None:
-                    warnings += base.card.outside_of_training(measurement.mask, measurement.readout_positions)
+                    warnings += base.card.outside_of_training(
+                        measurement.mask, measurement.readout_positions, measurement.n_coils
+                    )
                 complex_image = reconstruct(
                     measurement, base.network.to(where),
                     autocast=autocast_for(where, precision), should_stop=should_stop,

@@ -25,9 +25,9 @@ from napari_mritransfer.zoo.download import fetched_file
 from napari_mritransfer.zoo.published import published_weights
 from napari_mritransfer.zoo.weights import (
     UnreadableWeights,
+    assemble,
     build,
     load_base,
-    load_file,
     load_strictly,
     read_weights,
 )
@@ -51,6 +51,8 @@ class BaseModel:
         Of the zoo model, or of the zoo model at the root of a chain of transfers; None for a stranger's file.
     sha256
         Fingerprint of its weights as they were opened, see `transfer.model.fingerprint`.
+    notes
+        Sentences on what was left out of a file that others saved.
     """
 
     network: nn.Module
@@ -59,6 +61,7 @@ class BaseModel:
     settings: Mapping[str, Any]
     card: ModelCard | None
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 def open_model(source: str, *, which: str = BEST) -> BaseModel:
@@ -135,9 +138,10 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
         )
     state, metadata = read_weights(path)
     if metadata.get("kind") != "factors":
-        network, metadata = load_file(path)
+        network = assemble(state, metadata, path)
         settings, sha256 = json.loads(metadata.get("settings", "{}")), fingerprint(network.state_dict())
-        return BaseModel(network, source, metadata["architecture"], settings, _root_card(metadata), sha256)
+        card, notes = _root_card(metadata), _notes(path, metadata)
+        return BaseModel(network, source, metadata["architecture"], settings, card, sha256, notes)
     try:
         options = dict(json.loads(metadata["strategy_options"]))
         base_name, strategy, expected = metadata["base"], metadata["strategy"], metadata["base_sha256"]
@@ -161,6 +165,13 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
         plain = base.network
     sha256 = fingerprint(plain.state_dict())
     return BaseModel(plain.eval(), source, base.architecture, base.settings, base.card, sha256)
+
+
+def _notes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    dropped = json.loads(metadata.get("dropped", "[]"))
+    if not isinstance(dropped, list) or not dropped:
+        return ()
+    return (f"{path.name} holds more than weights; left out: {', '.join(str(name) for name in dropped)}.",)
 
 
 def _root_card(metadata: Mapping[str, str]) -> ModelCard | None:

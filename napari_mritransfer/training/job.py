@@ -284,10 +284,12 @@ class Job:
             self.check_own_stop()
             scores.append(validation_psnr(measurement, zero_filled(measurement)))
         self.zero_filled_psnr = float(np.mean(scores))
-        warnings = [*self.data.warnings, *([self.report.warning] if self.report.warning else [])]
+        warnings = [*self.base.notes, *self.data.warnings, *([self.report.warning] if self.report.warning else [])]
         if self.base.card is not None:
             for measurement in self.data.validation:
-                warnings += self.base.card.outside_of_training(measurement.mask, measurement.readout_positions)
+                warnings += self.base.card.outside_of_training(
+                        measurement.mask, measurement.readout_positions, measurement.n_coils
+                    )
         from_what = " K-space is simulated from the images." if self.data.is_simulated else ""
         return Started(
             self.config.strategy, self.report.trainable, self.report.total, self.config.steps, self.progress.step,

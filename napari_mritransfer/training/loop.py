@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.io.lock import locked
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.device import out_of_memory
 from napari_mritransfer.training.events import TERMINAL, Event, Failed, Stopped
 from napari_mritransfer.training.job import Interrupted, Job, NonFinite
-from napari_mritransfer.training.lock import locked
 from napari_mritransfer.training.replicas import ReplicaFailed, Replicas, replicas_for
 from napari_mritransfer.training.result import Result
 from napari_mritransfer.training.rundir import RunDirectory

@@ -13,6 +13,7 @@ from pathlib import Path
 import pooch
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.io.lock import locked
 from napari_mritransfer.zoo.published import PublishedWeights
 
 LARGEST_BYTES = 4 * 2**30
@@ -102,8 +103,18 @@ def fetch(
         If it cannot be reached or is not the file that was published.
     DownloadStopped
         If `should_stop` said so.
+    InUse
+        If another process is downloading into the same folder.
     """
     folder = cache or cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        return _fetch(entry, on_progress, should_stop, folder, timeout_s)
+
+
+def _fetch(
+    entry: PublishedWeights, on_progress: Progress, should_stop: Callable[[], bool], folder: Path, timeout_s: float
+) -> Path:
     noted = folder / f"{entry.file_name}.sha256"
     known = entry.sha256 or (noted.read_text("ascii").strip() if noted.is_file() else None)
     pooch.get_logger().setLevel("ERROR")  # its notes are for programmers

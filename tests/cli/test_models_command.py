@@ -12,6 +12,7 @@ from napari_mritransfer.cli.app import app
 from napari_mritransfer.zoo import download
 from napari_mritransfer.zoo.card import model_cards
 from napari_mritransfer.zoo.published import PUBLISHED, published_weights
+from napari_mritransfer.zoo.weights import load_file
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +111,33 @@ def test_a_fetched_file_is_verified_before_it_is_called_good(cache):
     (cache / entry.file_name).write_bytes(b"weights")
     (cache / f"{entry.file_name}.sha256").write_text(hashlib.sha256(b"weights").hexdigest())
     assert "is here" in call("fetch", entry.name).stdout
+
+
+def test_a_new_network_can_be_trained_from_nothing(tmp_path):
+    path = tmp_path / "fresh.safetensors"
+    again = tmp_path / "again.safetensors"
+    for out in (path, again):
+        command = ["models", "new", "unet", "--settings", '{"chans": 4, "pools": 2}', "--out", str(out)]
+        assert CliRunner().invoke(app, command).exit_code == 0
+    assert path.read_bytes() == again.read_bytes(), "one seed, one network"
+    network, metadata = load_file(path)
+    assert metadata["architecture"] == "unet"
+    assert network.down_sample_layers[0].layers[0].out_channels == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transformer"], "not known here"),
+        (["unet", "--settings", "chans=4"], "not JSON"),
+        (["unet", "--settings", "[4]"], "not a JSON object"),
+        (["unet", "--settings", '{"width": 4}'], "do not make sense"),
+        (["unet", "--settings", '{"chans": 100000}'], "too large"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(arguments, said, tmp_path):
+    path = tmp_path / "fresh.safetensors"
+    result = CliRunner().invoke(app, ["models", "new", *arguments, "--out", str(path)])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+    assert not path.exists()

@@ -39,7 +39,7 @@ def test_consistency_with_coils_leaves_the_true_image_alone(coils, rows, columns
 
 def test_consistency_with_coils_is_a_gradient_step_of_the_misfit():
     """d/dx of ‖M F S x − k₀‖² / 2 is what is taken off, times the weight."""
-    image, maps, mask, kspace = scene()
+    _image, maps, mask, kspace = scene()
     guess = drawn(2, 12, 10, dtype=torch.complex128, seed=1).requires_grad_()
     misfit = torch.where(mask[:, None], fourier(expand(guess, maps)) - kspace, 0).abs().square().sum() / 2
     (gradient,) = torch.autograd.grad(misfit, guess)
@@ -63,7 +63,7 @@ def test_rows_are_problems_of_their_own_with_coils_too(make):
     """Hybrid space and k-space give the same data consistency; the readout is sampled in full."""
     torch.manual_seed(0)
     network = make().double()
-    image, maps, mask, kspace = scene()
+    _image, maps, mask, kspace = scene()
     hybrid = inverse_fourier(kspace, (-2,))
     torch.testing.assert_close(network(hybrid, mask, (-1,), maps), network(kspace, mask, (-2, -1), maps))
 
@@ -84,7 +84,7 @@ def test_a_network_that_adds_nothing_returns_the_combined_image(make):
         for name, parameter in network.named_parameters():
             if "blocks" in name:
                 parameter.zero_()
-    image, maps, mask, kspace = scene()
+    image, maps, mask, _kspace = scene()
     everywhere = torch.ones_like(mask)
     full = fourier(expand(image, maps))
     torch.testing.assert_close(network(full, everywhere, (-2, -1), maps), combine(inverse_fourier(full), maps))

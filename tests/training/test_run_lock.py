@@ -4,15 +4,14 @@ import sys
 import pytest
 from small_jobs import small_config
 
-from napari_mritransfer.training.config import BadConfig
-from napari_mritransfer.training.lock import locked
+from napari_mritransfer.io.lock import InUse, locked
 from napari_mritransfer.training.loop import JobFailed, finetune
 from napari_mritransfer.training.rundir import RunDirectory
 
 HOLD = """
 import sys
 from pathlib import Path
-from napari_mritransfer.training.lock import locked
+from napari_mritransfer.io.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -31,7 +30,7 @@ def held(tmp_path):
 
 
 def test_a_run_has_one_worker_at_a_time(held, tmp_path):
-    with pytest.raises(BadConfig, match="in use by another process"), locked(tmp_path / "run"):
+    with pytest.raises(InUse, match="in use by another process"), locked(tmp_path / "run"):
         pass
     config = small_config(tmp_path)
     with pytest.raises(JobFailed, match="in use by another process"):

@@ -1,4 +1,4 @@
-"""One process at a time works on a run: two writers would mix up its state."""
+"""One process at a time works in a folder: two writers would mix up what is in it."""
 
 import contextlib
 import sys
@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from napari_mritransfer.training.config import BadConfig
+from napari_mritransfer.io.errors import BadInput
 
-_NAME = ".lock"  # hidden: it is not part of the run
+_NAME = ".lock"  # hidden: it is not part of what lies there
+
+
+class InUse(BadInput):
+    """Another process works in the folder."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep others away from a run directory; the system lets go of it when this process ends, however it ends.
+    """Keep others away from a folder; the system lets go of it when this process ends, however it ends.
 
     Raises
     ------
-    BadConfig
+    InUse
         If another process has it.
     """
     path = folder / _NAME
@@ -25,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             _lock(stream)
         except OSError as error:
-            raise BadConfig(f"{folder} is in use by another process; wait for it, or stop it there.") from error
+            raise InUse(f"{folder} is in use by another process; wait for it, or stop it there.") from error
         try:
             yield
         finally:
