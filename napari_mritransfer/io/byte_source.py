@@ -136,7 +136,8 @@ def opened(path: Path, *, compressed: bool) -> Iterator[ByteSource]:
             )
         if is_gzip and not compressed:
             raise UnreadableScan(
-                f"{path.name} is gzip-compressed although its ending does not say so; rename it to .nii.gz or .mgz."
+                f"{path.name} is gzip-compressed although its ending does not say so; rename it to .nii.gz or .mgz, or "
+                "decompress it."
             )
         if compressed:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:

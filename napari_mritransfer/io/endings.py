@@ -4,13 +4,18 @@ from pathlib import Path
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
-READABLE = NIFTI + MGH
+HDF5 = (".h5", ".hdf5", ".mrd")
+BART = (".cfl", ".hdr")
+BARE = (".npy", ".npz", ".mat")  # arrays without a word on what they are
+KSPACE = (".h5", ".mrd", ".cfl")  # what k-space is written to
+READABLE = NIFTI + MGH + HDF5 + BART  # what the name alone promises to be a scan
+KNOWN = READABLE + BARE
 
 
 def ending(path: Path) -> str:
     """The readable ending of `path` in lower case, or whatever follows the last dot; empty where there is none."""
     name = path.name.lower()
-    return next((known for known in READABLE if name.endswith(known)), path.suffix.lower())
+    return next((known for known in KNOWN if name.endswith(known)), path.suffix.lower())
 
 
 def stem(path: Path) -> str:

@@ -105,7 +105,7 @@ class KSpace:
         Raises
         ------
         UnreadableScan
-            If it is larger than 16 GiB or the memory that is free, or cannot be read.
+            If it is larger than 16 GiB or the memory that is free, cannot be read, or holds NaN or infinite samples.
         """
         if self.nbytes > LARGEST_BYTES:
             raise UnreadableScan(
@@ -120,7 +120,12 @@ class KSpace:
                 "fewer slices."
             ) from None
         for frame, index in np.ndindex(self.shape[:2]):
-            whole[frame, index] = self.slice(frame, index)
+            found = whole[frame, index]
+            found[...] = self.slice(frame, index)
+            parts = found.reshape(-1).view(np.float32)
+            # a sum of squares is not finite if any sample is not, and costs a fraction of looking at each
+            if not np.isfinite(np.dot(parts, parts)) and not np.isfinite(parts).all():
+                raise _not_finite(index)
         return whole
 
     def coil_images(self, frame: int, index: int) -> NDArray[np.complex64]:
@@ -128,9 +133,18 @@ class KSpace:
         return centre_crop(inverse_transform(self.slice(frame, index)), self.image_matrix)
 
     def root_sum_of_squares(self, frame: int, index: int) -> NDArray[np.float32]:
-        """``(y, x)`` magnitude of one slice over all coils, on `image_matrix`."""
+        """``(y, x)`` magnitude of one slice over all coils, on `image_matrix`.
+
+        Raises
+        ------
+        UnreadableScan
+            If samples are NaN or infinite.
+        """
         images = self.coil_images(frame, index)
-        power = np.sum(images.real**2 + images.imag**2, axis=0, dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = np.sum(images.real**2 + images.imag**2, axis=0, dtype=np.float32)
+        if not np.isfinite(power).all():  # one sample that is no number spoils the whole transform
+            raise _not_finite(index)
         return np.sqrt(power)
 
     def measured(self) -> NDArray[np.bool_]:
@@ -153,3 +167,10 @@ class KSpace:
         return LazyStack(
             self.shape[:2], self.image_matrix, np.float32, lambda at: self.root_sum_of_squares(at[0], at[1])
         )
+
+
+def _not_finite(index: int) -> UnreadableScan:
+    return UnreadableScan(
+        f"Slice {index} holds samples that are NaN, infinite or beyond float32's range; replace them, for example by "
+        "0, and save the file again."
+    )

@@ -11,7 +11,8 @@ from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.io.byte_source import ByteSource, opened
 from napari_mritransfer.io.endings import is_compressed, stem
 from napari_mritransfer.io.nifti_header import NiftiHeader, header_for_writing, new_header, recognised
-from napari_mritransfer.io.scan import Scan
+from napari_mritransfer.io.nifti_origin import saying_simulated, says_simulated
+from napari_mritransfer.io.scan import Origin, Scan
 from napari_mritransfer.io.voxels import read_voxels, spacing_mm, stored_note, volume_shape
 
 _FAST = 1  # gzip level: float voxels hardly compress further, whatever the time spent
@@ -39,12 +40,16 @@ def read(path: Path) -> Scan:
         notes.append("The header does not measure in millimetres; spacings are converted, the affine is kept as it is.")
     if surplus:
         notes.append("The file goes on after the voxels its header announces; the rest is ignored.")
+    origin = Origin.SIMULATED if says_simulated(block, path.name) else None
+    if origin is not None:
+        notes.append("The file says that its numbers are simulated.")
     return Scan.from_file_order(
         voxels,
         affine,
         spacing_mm=spacing,
         slice_axis=header.slice_axis,
         phase_axis=header.phase_axis,
+        origin=origin,
         name=stem(path),
         path=path,
         header=block,
@@ -74,6 +79,8 @@ def write(scan: Scan, path: Path) -> None:
         voxels.shape, scan.affine, _file_order_spacing(scan), names_sides=scan.sides_known
     )  # fmt: skip
     block = header_for_writing(block, voxels.shape, voxels.dtype, scan.affine)
+    # an image of any other origin reads as what its voxels are, magnitude or complex, never as raw
+    block = saying_simulated(block, scan.origin is Origin.SIMULATED)
     stored = NiftiHeader.parse(block, path.name).voxel_type(path.name)
     slabs = voxels.astype(stored, copy=False).T
     with replacing(path) as temporary, temporary.open("wb") as file:

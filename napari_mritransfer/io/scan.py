@@ -16,6 +16,8 @@ __all__ = ["Axes", "Image", "Origin", "Scan"]
 
 Image = NDArray[np.float32] | NDArray[np.complex64]
 
+NO_SIDES = "Nothing records which side of the patient is which, so none is named."
+NO_SPACING = "The file names no voxel size: 1 mm is assumed."
 _TOLD_FROM_DEG = 1.0  # positioning is never exact; below this nobody would call slices oblique
 
 
@@ -131,7 +133,7 @@ class Scan:
             phase_encode = "y" if phase_axis == axes.permutation[1] else "x"
         remarks = [*notes]
         if not sides_known:
-            remarks.append("Nothing records which side of the patient is which, so none is named.")
+            remarks.append(NO_SIDES)
         if axes.obliquity_deg >= _TOLD_FROM_DEG:
             remarks.append(f"The slices are oblique by {axes.obliquity_deg:.1f}° and are shown unrotated.")
         if slice_axis is None and is_near_isotropic(spacing) and image.shape[1] > 1:
@@ -172,23 +174,59 @@ class Scan:
         phase_encode
             Image axis the lines run along, where the file names it.
         """
-        _, n_slices, _, _, _ = kspace.shape
+        return cls._as_acquired(
+            # array-like: what napari and NumPy ask of an array, it has
+            cast(Image, kspace.image()), kspace, affine, spacing_mm, phase_encode, origin, name, path, notes
+        )  # fmt: skip
+
+    @classmethod
+    def from_image(
+        cls,
+        image: Image,
+        *,
+        affine: NDArray[np.floating[Any]] | None = None,
+        spacing_mm: tuple[float, float, float] | None = None,
+        origin: Origin = Origin.MAGNITUDE,
+        name: str = "",
+        path: Path | None = None,
+        notes: Sequence[str] = (),
+    ) -> "Scan":
+        """A scan from a ``(frame, slice, y, x)`` image without a file's order: nothing is permuted or flipped.
+
+        The other parameters are those of `from_kspace`.
+        """
+        return cls._as_acquired(image, None, affine, spacing_mm, None, origin, name, path, notes)
+
+    @classmethod
+    def _as_acquired(
+        cls,
+        image: Image,
+        kspace: KSpace | None,
+        affine: NDArray[np.floating[Any]] | None,
+        spacing_mm: tuple[float, float, float] | None,
+        phase_encode: Literal["y", "x"] | None,
+        origin: Origin,
+        name: str,
+        path: Path | None,
+        notes: Sequence[str],
+    ) -> "Scan":
+        _, n_slices, rows, columns = image.shape
         sides_known = affine is not None
         remarks = [*notes]
         if affine is None:
-            slice_mm, y_mm, x_mm = spacing_mm or (1.0, 1.0, 1.0)
-            affine = _made_up_affine((n_slices, *kspace.image_matrix), (slice_mm, y_mm, x_mm))
-            remarks.append("Nothing records which side of the patient is which, so none is named.")
+            affine = _made_up_affine((n_slices, rows, columns), spacing_mm or (1.0, 1.0, 1.0))
+            remarks.append(NO_SIDES)
             if spacing_mm is None:
-                remarks.append("The file names no voxel size: 1 mm is assumed.")
+                remarks.append(NO_SPACING)
         own_affine = np.array(affine, dtype=np.float64)
         x_mm, y_mm, slice_mm = (float(length) for length in spacing_of(own_affine))
         axes = Axes.as_acquired(own_affine)
         if axes.obliquity_deg >= _TOLD_FROM_DEG:
             remarks.append(f"The slices are oblique by {axes.obliquity_deg:.1f}° and are shown unrotated.")
+        if origin is Origin.MAGNITUDE:
+            remarks.append("This is a magnitude image: k-space made from it is simulated.")
         return cls(
-            cast(Image, kspace.image()),  # array-like: what napari and NumPy ask of an array, it has
-            own_affine, axes, spacing_mm or (slice_mm, y_mm, x_mm), origin, phase_encode, name, path, b"",
+            image, own_affine, axes, spacing_mm or (slice_mm, y_mm, x_mm), origin, phase_encode, name, path, b"",
             tuple(remarks), sides_known, kspace,
         )  # fmt: skip
 
