@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mritransfer.io.errors import BadInput
-from napari_mritransfer.physics.coils import combine_sets, root_sum_of_squares
+from napari_mritransfer.physics.coils import combine_sets, root_sum_of_squares, soft_sense_forward
 from napari_mritransfer.physics.compression import compress_coils
 from napari_mritransfer.physics.espirit import KERNEL, espirit, wraps
 from napari_mritransfer.physics.fourier import inverse_fourier
@@ -96,6 +96,29 @@ def reconstruct_classical(
     return result
 
 
+def wraps_around(kspace: Tensor, mask: NDArray[np.bool_]) -> bool:
+    """Whether the head is wider than the field of view, so that one set of sensitivity maps cannot describe it.
+
+    False also where that cannot be told: one coil, or a fully sampled centre of fewer than 6 × 6 samples.
+
+    Parameters
+    ----------
+    kspace
+        ``(frame, slice, coil, ky, kx)`` complex, or ``(frame, slice, ky, kx)`` of a single coil.
+    mask
+        ``(ky, kx)`` bool, True where measured.
+    """
+    if kspace.ndim == 4 or kspace.shape[2] == 1:
+        return False
+    stack = kspace if kspace.shape[2] <= _MOST_COILS else compress_coils(kspace, _MOST_COILS)[0]
+    try:
+        region = calibration_region(mask, (mask.shape[0], mask.shape[1]))
+        sigma = array_noise(noise_sigma(kspace.cpu().numpy(), mask))
+    except ValueError:
+        return False
+    return _wraps(stack, region, sigma)
+
+
 def _map_estimator(
     method: ClassicalMethod, stack: Tensor, mask: NDArray[np.bool_], maps_by: MapsBy, sigma: float
 ) -> Callable[[Tensor], Tensor]:
@@ -156,9 +179,17 @@ def _reconstruct_slice(
     scaled, noise = kspace / scale, sigma / scale
     if name == "sense":
         weight = tikhonov_weight(scaled, mask, noise)
-        image = combine_sets(cg_sense(scaled, mask, maps, regularisation=weight, should_stop=should_stop))
+        sets = cg_sense(scaled, mask, maps, regularisation=weight, should_stop=should_stop)
+        image = combine_sets(sets * _fit(sets, scaled, mask, maps))
     else:
         solve = {"l1-wavelet": l1_wavelet, "total-variation": total_variation}[name]
         weight = sparsity_weight(mask, noise)
         image = solve(scaled, mask, maps[0], regularisation=weight, should_stop=should_stop)
     return image * scale
+
+
+def _fit(sets: Tensor, kspace: Tensor, mask: Tensor, maps: Tensor) -> float:
+    """Factor that brings an image nearest to the data: the regularisation makes it darker, the more the noisier."""
+    seen = soft_sense_forward(sets, maps, mask)
+    energy = float(seen.abs().square().sum())
+    return float((seen.conj() * kspace).sum().real) / energy if energy else 1.0

@@ -61,6 +61,7 @@ def write_record(comparison: Comparison, out: Path, *, title: str) -> dict[str, 
         "reference": None if comparison.reference is None else f"{REFERENCE}.npy",
         "methods": _method_records(comparison, names),
         "verdict": comparison.verdict.sentence,
+        "data": _data(comparison),
         "warnings": list(comparison.warnings),
         "description": comparison.measurement.describe_sampling(),
         "convention": convention_lines(comparison.scores),
@@ -116,7 +117,7 @@ def write_comparison(
         figures=[(out / PICTURE, _figure_caption(comparison)), *extra_figures],
         facts={**tables, **(facts or {})}, warnings=comparison.warnings,
     )  # fmt: skip
-    write_text(out / "verdict.txt", comparison.verdict.sentence + "\n")
+    write_text(out / "verdict.txt", f"{comparison.verdict.sentence}\nData: {_data(comparison)}.\n")
 
 
 def file_names(methods: Sequence[str]) -> dict[str, str]:
@@ -196,12 +197,16 @@ def _captions(comparison: Comparison) -> dict[str, str]:
 
 def _note(comparison: Comparison) -> str:
     if comparison.reference is None:
-        return "No fully sampled reference: no errors and no numbers\nk-space as measured"
+        return "No fully sampled reference: no errors and no numbers\n" + _data(comparison)
     peak = comparison.scores[0].evaluation.convention.peak
     return (
         f"Numbers: foreground, mean over all slices, peak = {peak} maximum\n"
-        f"{made_from(comparison.scan)}"
+        f"{_data(comparison)}"
     )
+
+
+def _data(comparison: Comparison) -> str:
+    return made_from(comparison.scan, comparison.measurement)
 
 
 def _figure_caption(comparison: Comparison) -> str:
@@ -212,7 +217,7 @@ def _figure_caption(comparison: Comparison) -> str:
     peak = comparison.scores[0].evaluation.convention.peak
     return (
         "The middle slice under one window; below, the absolute error at one magnification. Numbers: "
-        f"foreground, mean over all slices, peak = {peak} maximum; {made_from(comparison.scan)}.{first}"
+        f"foreground, mean over all slices, peak = {peak} maximum; {_data(comparison)}.{first}"
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,9 +17,10 @@ from napari_mritransfer.evaluation.table import MethodScores, as_records
 from napari_mritransfer.evaluation.verdict import Verdict, verdict
 from napari_mritransfer.io import Origin, Scan, load
 from napari_mritransfer.io.array_options import ArrayOptions
+from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.physics.undersampling import Measurement, as_shown, zero_filled
-from napari_mritransfer.recon.classical import reconstruct_classical
-from napari_mritransfer.recon.network import ReconstructionStopped, reconstruct
+from napari_mritransfer.recon.classical import reconstruct_classical, wraps_around
+from napari_mritransfer.recon.network import ReconstructionStopped, Unsuitable, reconstruct
 from napari_mritransfer.recon.precision import Precision, autocast_for, use_bfloat16
 from napari_mritransfer.study.methods import ZERO_FILLED, Method
 from napari_mritransfer.study.sampling import Sampling, doubts, remarks
@@ -28,6 +30,11 @@ from napari_mritransfer.training.device import choose_device
 from napari_mritransfer.training.rundir import RunDirectory, environment
 
 NOBODY_KNOWS = "Without a fully sampled reference no method can be judged by a number; compare the pictures with care."
+
+WRAPS = (
+    "The head is wider than the field of view, and networks here have one set of coil maps: where it overlaps itself, "
+    "trust SENSE, which takes two."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +61,7 @@ class Comparison:
     verdict
         Who is best, if anyone is.
     warnings
-        Sentences to read before the numbers.
+        Sentences to read before the numbers; methods that cannot take such a measurement are left out, and named here.
     computed
         Device, precision and versions.
     """
@@ -100,6 +107,8 @@ def compare(
     ------
     UnreadableScan, BadConfig, UnknownModel, UnreadableWeights
         If a file or a setting does not work; the message says which.
+    Unsuitable
+        If no method can take such a measurement.
     ReconstructionStopped
         If `should_stop` said so.
     """
@@ -108,38 +117,35 @@ def compare(
     measurement = sampling.measure(scan)
     truth = _Truth.of(measurement, scan)
     warnings = remarks(scan, sampling, measurement) + doubts(methods, path, measurement)
+    if any(method.sources for method in methods) and wraps_around(measurement.kspace, measurement.sampled):
+        warnings.append(WRAPS)
     images: dict[str, NDArray[np.float32]] = {}
     scores: list[MethodScores] = []
+    refusals: list[Unsuitable] = []
     for method in methods:
         evaluations: list[Evaluation] = []
-        for source in method.sources or (ZERO_FILLED,):
-            if should_stop():
-                raise ReconstructionStopped
-            on_slice = partial(on_progress, method.name)
-            if method.classical:
-                complex_image = reconstruct_classical(
-                    method.classical, measurement.kspace, measurement.sampled, on_slice=on_slice, should_stop=should_stop
-                )
-            elif method.sources:
-                base = open_model(source)
-                warnings += base.notes
-                if base.card is not None:
-                    warnings += base.card.outside_of_training(
-                        measurement.mask, measurement.readout_positions, measurement.n_coils
-                    )
-                complex_image = reconstruct(
-                    measurement, base.network.to(where),
-                    autocast=autocast_for(where, precision), should_stop=should_stop,
-                    on_slice=on_slice,
+        try:
+            for source in method.sources or (ZERO_FILLED,):
+                if should_stop():
+                    raise ReconstructionStopped
+                on_slice = partial(on_progress, method.name)
+                complex_image, told = _reconstructed(
+                    method, source, measurement, where, precision, on_slice, should_stop
                 )  # fmt: skip
-            else:
-                complex_image = zero_filled(measurement)
-            image = magnitude(complex_image, measurement)
-            images.setdefault(method.name, image)
-            if truth is not None:
-                evaluations.append(truth.judge(image, method.name, peak))
+                warnings += told
+                image = magnitude(complex_image, measurement)
+                images.setdefault(method.name, image)
+                if truth is not None:
+                    evaluations.append(truth.judge(image, method.name, peak))
+        except Unsuitable as error:
+            refusals.append(error)
+            warnings.append(f"Left out: {method.name}. {error}")
+            continue
         if evaluations:
             scores.append(MethodScores(method.name, evaluations[0], _details(method, evaluations, measurement)))
+    if not images:
+        raise refusals[0]
+    methods = [method for method in methods if method.name in images]
     decision = Verdict(None, NOBODY_KNOWS)
     if truth is not None:
         psnr = {one.method: psnr_by_seed(one) for one in scores}
@@ -152,6 +158,37 @@ def compare(
         scan, tuple(methods), truth.image if truth else None, truth.mask if truth else None, images, tuple(scores),
         measurement, decision, tuple(dict.fromkeys(warnings)), computed,
     )  # fmt: skip
+
+
+def _reconstructed(
+    method: Method,
+    source: str,
+    measurement: Measurement,
+    where: torch.device,
+    precision: Precision,
+    on_slice: Callable[[int, int], None],
+    should_stop: Callable[[], bool],
+) -> tuple[Tensor, list[str]]:
+    """The complex image of one method from one of its models, and what to know about that model."""
+    if method.classical:
+        try:
+            image = reconstruct_classical(
+                method.classical, measurement.kspace, measurement.sampled, on_slice=on_slice, should_stop=should_stop
+            )
+        except BadInput as error:
+            raise Unsuitable(str(error)) from error
+        return image, []
+    if not method.sources:
+        return zero_filled(measurement), []
+    base = open_model(source)
+    told = [*base.notes]
+    if base.card is not None:
+        told += base.card.outside_of_training(measurement.mask, measurement.readout_positions, measurement.n_coils)
+    image = reconstruct(
+        measurement, base.network.to(where), autocast=autocast_for(where, precision), should_stop=should_stop,
+        on_slice=on_slice,
+    )  # fmt: skip
+    return image, told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +204,7 @@ class _Truth:
         if measurement.reference is None:
             return None
         image = magnitude(measurement.reference, measurement)
-        return cls(image, foreground(stack(image)), made_from(scan))
+        return cls(image, foreground(stack(image)), made_from(scan, measurement))
 
     def judge(self, image: NDArray[np.float32], method: str, peak: Peak) -> Evaluation:
         pair = stack(self.image), stack(image)
@@ -194,7 +231,8 @@ def records(comparison: Comparison) -> list[dict[str, object]]:
     """What metrics.json holds; without reference the numbers are None and a note says why."""
     if comparison.reference is not None:
         return as_records(comparison.scores)
-    unknown = {"psnr": None, "ssim": None, "nmse": None, "note": NOBODY_KNOWS}
+    data = made_from(comparison.scan, comparison.measurement)
+    unknown = {"psnr": None, "ssim": None, "nmse": None, "note": NOBODY_KNOWS, "data": data}
     return [
         {"method": method.name, **unknown, **_details(method, (), comparison.measurement)}
         for method in comparison.methods
@@ -223,8 +261,11 @@ def magnitude(image: Tensor, measurement: Measurement) -> NDArray[np.float32]:
     return np.asarray(as_shown(image, measurement).abs().numpy(), dtype=np.float32)
 
 
-def made_from(scan: Scan) -> str:
-    """Where the k-space of a comparison with a reference comes from, in words."""
+def made_from(scan: Scan, measurement: Measurement) -> str:
+    """Where the k-space of a comparison comes from, in words."""
+    if measurement.reference is None:
+        is_made = scan.origin is Origin.SIMULATED
+        return "simulated k-space, taken as it was measured" if is_made else "k-space as measured"
     if scan.kspace is not None and scan.origin is not Origin.SIMULATED:
         return f"{'raw' if scan.origin is Origin.RAW else scan.origin} k-space, undersampled afterwards"
     return f"k-space simulated from a {scan.origin} image"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from napari_mritransfer.honesty import Verdict, examine_sampling, examine_split
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.methods import Method
@@ -127,6 +128,9 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
     if measurement.kspace.ndim == 5 and measurement.maps is None:
         found.append("No fully sampled centre (ACS) was measured, so coil sensitivities are unknown.")
     found += [measurement.mask.note] if measurement.mask.note else []
+    along = measurement.support[0 if measurement.phase_encode == "y" else 1]
+    findings = examine_sampling(measurement.mask, min(along, len(measurement.mask.lines)))
+    found += [finding.sentence for finding in findings if finding.verdict is Verdict.CONCERN]
     if not (sampling.phase_encode or scan.phase_encode or measurement.mask.is_plane):
         found.append(assumed_axis(measurement.phase_encode))
     return found
@@ -143,12 +147,12 @@ def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> 
         The scan.
     """
     found = []
-    subject = subject_of(path)
     for method in methods:
         config = method.config
         if config is None:
             continue
-        if subject in {subject_of(scan) for scan in (*config.train, *config.validation)}:
+        (finding,) = examine_split((*config.train, *config.validation), (path,), subject_of)
+        if finding.verdict is Verdict.CONCERN:
             what = "numbers flatter" if measurement.reference is not None else "picture flatters"
             found.append(f"{method.name} was trained or validated on this subject, so its {what} it.")
         ours, theirs = measurement.mask.pattern, config.pattern
@@ -187,7 +191,7 @@ _SETTINGS: dict[str, _Rule] = {
     "offset": _WHOLE,
     "phase_encode": (lambda value: value in ("y", "x", None), "y, x or nothing"),
     "crop_to_support": _FLAG,
-    "snr_db": (lambda value: value is None or _is_number(value), "a number of decibels, or nothing"),
+    "snr_db": (lambda value: value is None or _is_number(value), "a finite number of decibels, or nothing"),
     "noise_seed": _WHOLE,
     "as_measured": _FLAG,
     "simulated_coils": _COILS,

@@ -12,11 +12,13 @@ from napari_mritransfer import load
 from napari_mritransfer.io import Origin, Scan, save
 from napari_mritransfer.io.kspace import KSpace
 from napari_mritransfer.physics.masks import SamplingPattern
+from napari_mritransfer.recon.network import Unsuitable
 from napari_mritransfer.study.comparison import compare
 from napari_mritransfer.study.methods import resolve_methods
 from napari_mritransfer.study.sampling import Sampling, remarks
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.loop import finetune
+from napari_mritransfer.zoo.download import NotFetched
 
 PATTERN = SamplingPattern(rate=0.5, acs=0.25)
 
@@ -149,3 +151,20 @@ def test_a_network_learns_from_raw_scans(raw_head, tiny, tmp_path):
     result = finetune(config, lambda event: None, lambda: False, run=tmp_path / "run")
     assert result.best_step > 0
     assert result.best_psnr > result.zero_filled_psnr
+
+
+def test_a_method_that_cannot_is_left_out_by_name_and_the_others_stay(head, tiny):
+    methods = resolve_methods(["zero-filled", "sense", tiny], tiny)
+    comparison = compare(head, methods, Sampling(PATTERN), device="cpu")
+    assert list(comparison.images) == ["zero-filled", "tiny"]
+    assert [method.name for method in comparison.methods] == ["zero-filled", "tiny"]
+    assert any("Left out: sense" in warning for warning in comparison.warnings)
+    with pytest.raises(Unsuitable, match="several coils"):
+        compare(head, resolve_methods(["sense"], tiny), Sampling(PATTERN), device="cpu")
+
+
+def test_published_weights_that_nobody_fetched_are_named(head, monkeypatch, tmp_path):
+    monkeypatch.setenv("MRITRANSFER_CACHE", str(tmp_path))
+    methods = resolve_methods(["fastmri-unet-knee-sc"], "multiscale-t1")
+    with pytest.raises(NotFetched, match="mritransfer models fetch fastmri-unet-knee-sc"):
+        compare(head, methods, Sampling(PATTERN), device="cpu")

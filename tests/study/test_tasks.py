@@ -62,7 +62,8 @@ def test_a_board_is_a_folder_that_says_everything(board):
         assert image.dtype == np.float32
         assert np.allclose(image, load(out / f"{name}.nii.gz").image)
     assert result["white"] == pytest.approx(np.percentile(np.load(out / "reference.npy"), 99.9))
-    assert result["verdict"] + "\n" == (out / "verdict.txt").read_text()
+    assert f"{result['verdict']}\nData: {result['data']}.\n" == (out / "verdict.txt").read_text()
+    assert result["data"] == "k-space simulated from a magnitude image"
     assert SIMULATED["magnitude"] in result["warnings"]
     assert result["description"] == "Nominal 30.0%, achieved 30.0%, lines along x."
     assert "Peak: volume maximum of the reference." in result["convention"]
