@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.board_panel import BoardPanel
-from napari_mritransfer.widgets.compare_inputs import CompareInputs
+from napari_mritransfer.widgets.compare_inputs import CompareInputs, unavailable_classical
 from napari_mritransfer.widgets.comparing import comparing_of
 from napari_mritransfer.widgets.dock import Dock, narrow, text_label
 from napari_mritransfer.widgets.lifetime import while_alive
@@ -133,6 +133,7 @@ class CompareDock(Dock):
         """GUI thread."""
         chosen = self.measurement.currentData()
         self.methods.allow_reference(chosen is None or chosen.has_reference)
+        self.methods.allow_classical({} if chosen is None else unavailable_classical(chosen.n_coils))
         if chosen is None:
             self.about.setText(_NO_MEASUREMENT)
         else:

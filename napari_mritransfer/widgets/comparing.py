@@ -17,7 +17,7 @@ from napari_mritransfer.widgets.board import Board
 from napari_mritransfer.widgets.board_cells import KIND
 from napari_mritransfer.widgets.board_data import BoardData, judged, read_board
 from napari_mritransfer.widgets.compare_inputs import CompareInputs
-from napari_mritransfer.widgets.layers import KEY, layer_scan
+from napari_mritransfer.widgets.layers import KEY, in_memory, layer_scan
 from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.session import Session
 from napari_mritransfer.widgets.tuning import RunState
@@ -110,7 +110,7 @@ class Comparing(QObject):
         names = [layer.name for layer in layers]
         reference = next((index for index, layer in enumerate(layers) if _kind(layer) == "scan"), 0)
         self._will_show_reference = True
-        self._read(lambda: judged(names, scans, reference), "Comparing the layers…")
+        self._read(lambda: judged(names, [in_memory(scan) for scan in scans], reference), "Comparing the layers…")
 
     def export(self, to: Path) -> None:
         """Copy the comparison of the board to a folder, with the figure of the slice and window on screen.

@@ -1,6 +1,7 @@
 """`Scan` to napari layers and back: the scan rides in the layer's metadata, so that nothing about it gets lost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.io.lazy import LazyStack
 from napari_mritransfer.io.nifti_header import centred_affine
 
 KEY = "mritransfer"
 
-LayerTuple = tuple[NDArray[Any], dict[str, Any], str]
+Voxels = NDArray[Any] | LazyStack
+LayerTuple = tuple[Voxels, dict[str, Any], str]
 
 _AXES = ("frame", "slice", "y", "x")
 _WINDOW_TOP = 99.9  # percentile: a few bright vessels must not make the rest dark
@@ -43,14 +46,22 @@ def scan_layers(
     -------
     layers
         One image. For complex voxels two: the phase, hidden, and last the magnitude, so that it is the one on top and
-        selected. The frame axis is left out where there is one frame.
+        selected. The frame axis is left out where there is one frame. What is lazy in the scan is lazy in the layers.
     """
     title = name or scan.name or "scan"
     if not np.iscomplexobj(scan.image):
         return [_layer(scan, scan.image, title, "image", kind, extra)]
-    phase = _layer(scan, np.angle(scan.image), f"{title} phase", "phase", kind, extra)
+    phase = _layer(scan, mapped(np.angle, scan.image), f"{title} phase", "phase", kind, extra)
     phase[1].update(contrast_limits=(-np.pi, np.pi), colormap="twilight_shifted", visible=False)
-    return [phase, _layer(scan, np.abs(scan.image), f"{title} magnitude", "magnitude", kind, extra)]
+    return [phase, _layer(scan, mapped(np.abs, scan.image), f"{title} magnitude", "magnitude", kind, extra)]
+
+
+def mapped(function: Callable[[NDArray[Any]], NDArray[Any]], image: Voxels) -> Voxels:
+    """`function` of every voxel as float32; of a lazy stack plane by plane, when it is looked at."""
+    if not isinstance(image, LazyStack):
+        return function(image)
+    rows, columns = image.shape[-2:]
+    return LazyStack(image.shape[:-2], (rows, columns), np.float32, lambda place: function(image[place]))
 
 
 def layer_scan(layer: Any) -> Scan:
@@ -70,6 +81,8 @@ def layer_scan(layer: Any) -> Scan:
 
 def acquired_scan(layer: Any) -> Scan:
     """What to undersample: `layer_scan`, but the whole complex scan where the layer shows its unchanged magnitude.
+
+    The layer of a scan with k-space is that scan: nothing of it is read.
 
     Raises
     ------
@@ -109,17 +122,19 @@ def voxels_scan(
     """
     if rgb:
         raise BadInput(f"{name} is a colour or multi-resolution picture; choose a layer with one number per voxel.")
+    scan = _scan_in(metadata)
+    if scan is not None and _shows_kspace(data, scan):
+        return scan if name == scan.name else replace(scan, name=name)
     voxels = np.asarray(data)
     if voxels.ndim not in (2, 3, 4) or 0 in voxels.shape:
         raise BadInput(f"{name} has {voxels.ndim} axes and {voxels.size} voxels; choose a layer of 2 to 4 axes.")
     if voxels.dtype.kind not in "buif" or not np.isfinite(voxels).all():
         raise BadInput(f"{name} has voxels that are not finite real numbers; replace them before using it here.")
-    scan = _scan_in(metadata)
     if scan is not None and _fits(voxels.shape, scan):
-        part = metadata[KEY]["part"]
+        is_magnitude = metadata[KEY]["part"] == "magnitude" or scan.kspace is not None
         return scan.with_image(
             voxels if voxels.ndim == 4 else voxels[np.newaxis],
-            origin=Origin.MAGNITUDE if part == "magnitude" else None,
+            origin=Origin.MAGNITUDE if is_magnitude else None,
             name=name,
         )
     frames = voxels.reshape((1,) * (4 - voxels.ndim) + voxels.shape)
@@ -144,6 +159,14 @@ def is_scan_layer(layer: Any) -> bool:
     return scan is not None and _fits(layer.data.shape, scan)
 
 
+def in_memory(scan: Scan) -> Scan:
+    """The scan with its image computed, and without k-space; takes as long as reading all of it."""
+    image: Voxels = scan.image
+    if not isinstance(image, LazyStack):
+        return scan
+    return scan.with_image(np.asarray(image), origin=Origin.MAGNITUDE)
+
+
 def identity(layer: Any) -> str | None:
     """The id that a scan's layer keeps when it is renamed or moved; None for other layers."""
     return str(layer.metadata[KEY]["id"]) if is_scan_layer(layer) else None
@@ -155,9 +178,9 @@ def find_layer(layers: Iterable[Any], wanted: str) -> Any | None:
 
 
 def _layer(
-    scan: Scan, image: NDArray[Any], name: str, part: str, kind: str, extra: Mapping[str, Any] | None
+    scan: Scan, image: Voxels, name: str, part: str, kind: str, extra: Mapping[str, Any] | None
 ) -> LayerTuple:
-    data = image[0] if image.shape[0] == 1 else image
+    data: Voxels = image[0] if image.shape[0] == 1 else image
     entry = {
         "id": uuid4().hex,
         "kind": kind,
@@ -171,17 +194,19 @@ def _layer(
         "scale": (1.0, *scan.spacing_mm)[-data.ndim :],
         "units": ("pixel", "mm", "mm", "mm")[-data.ndim :],
         "axis_labels": _AXES[-data.ndim :],
-        "contrast_limits": _window(data),
+        "contrast_limits": window(data),
         "colormap": "gray",
         "metadata": {KEY: entry},
     }
     return data, settings, "image"
 
 
-def _window(data: NDArray[Any]) -> tuple[float, float]:
-    step = max(1, data.size // _ENOUGH_VOXELS)
-    some = data.reshape(-1)[::step]
-    top = float(np.percentile(some, _WINDOW_TOP)) or float(data.max())
+def window(data: Voxels) -> tuple[float, float]:
+    """Contrast limits that a few bright vessels do not make dark; of a lazy stack those of its middle plane."""
+    voxels = np.asarray(data[tuple(length // 2 for length in data.shape[:-2])] if isinstance(data, LazyStack) else data)
+    step = max(1, voxels.size // _ENOUGH_VOXELS)
+    some = voxels.reshape(-1)[::step]
+    top = float(np.percentile(some, _WINDOW_TOP)) or float(voxels.max())
     bottom = min(0.0, float(some.min()))
     return bottom, top if top > bottom else bottom + 1.0
 
@@ -194,6 +219,11 @@ def _scan_in(metadata: Mapping[str, Any]) -> Scan | None:
 
 def _fits(shape: tuple[int, ...], scan: Scan) -> bool:
     return len(shape) in (3, 4) and tuple(shape[-3:]) == scan.image.shape[1:]
+
+
+def _shows_kspace(data: Any, scan: Scan) -> bool:
+    """Whether a layer's voxels are still made from its scan's k-space: nobody computes with a lazy stack."""
+    return scan.kspace is not None and isinstance(data, LazyStack) and _fits(data.shape, scan)
 
 
 def _mm(unit: Any) -> float:

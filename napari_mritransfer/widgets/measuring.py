@@ -63,7 +63,8 @@ class Measuring(QObject):
     changed
         `is_busy`, `message`, `remarks` or `has_failed` is another.
     measured
-        A measurement was made: the source layer (None if it is gone) and the fields of the worker's `Result`.
+        A measurement was made: the source layer (None if it is gone) and the fields of the worker's `Result`, with the
+        measured lines ``(n_lines,)`` or samples ``(ky, kx)``, bool, as ``"sampled"``.
     """
 
     changed = Signal()
@@ -162,28 +163,28 @@ class Measuring(QObject):
             self._end("Stopped.")
         else:
             job.values = answer.values
-            reader = thread_worker(_image_in)(answer.values["zero_filled"])
+            reader = thread_worker(_arrays_in)(answer.values)
             reader.returned.connect(self._on_image_returned)
             reader.errored.connect(self._on_image_errored)
             reader.start()
 
-    def _on_image_returned(self, image: NDArray[Any] | str) -> None:
+    def _on_image_returned(self, arrays: tuple[NDArray[Any], NDArray[np.bool_]] | str) -> None:
         """GUI thread."""
         job = self._job
         if job is None or self._is_closed:
             return
-        if isinstance(image, str):
-            self._end(image, has_failed=True)
+        if isinstance(arrays, str):
+            self._end(arrays, has_failed=True)
         elif self._is_stopping:
             self._end("Stopped.")
         else:
-            self._take(job, image)
+            self._take(job, *arrays)
 
     def _on_image_errored(self, error: Exception) -> None:
         """GUI thread."""
         self._end(_about_image(error), has_failed=True)
 
-    def _take(self, job: _Job, image: NDArray[Any]) -> None:
+    def _take(self, job: _Job, image: NDArray[Any], sampled: NDArray[np.bool_]) -> None:
         values = job.values
         assert values is not None
         rate = "as measured" if job.sampling.as_measured else f"{100 * values['nominal_rate']:.3g} %"
@@ -197,16 +198,18 @@ class Measuring(QObject):
             description=values["description"],
             warnings=tuple(values["warnings"]),
             has_reference=values["has_reference"],
+            n_coils=_coils(job),
         )
         self._live_session().add_measurement(measurement)
         self._end(_sentence(measurement.description), remarks=measurement.warnings)
-        self.measured.emit(job.layer(), values)
+        self.measured.emit(job.layer(), {**values, "sampled": sampled})
 
     def _add_layer(self, job: _Job, image: Any, rate: str) -> str:
         """Above its source, in its place and seen through the same window; the identity of the new layer."""
         layers = self._live_session().viewer.layers
         source = job.layer()
-        origin = Origin.MAGNITUDE if job.sampling.as_measured else Origin.SIMULATED
+        is_simulated = not job.sampling.as_measured and job.scan.kspace is None
+        origin = Origin.SIMULATED if is_simulated or job.scan.origin is Origin.SIMULATED else Origin.MAGNITUDE
         name = f"{job.scan.name} zero-filled" + (f" {rate}" if not job.sampling.as_measured else "")
         scan = job.scan.with_image(image, origin=origin, name=name)
         ((data, settings, kind),) = scan_layers(scan, kind="zero-filled", extra={"measurement": job.out.name})
@@ -257,13 +260,27 @@ def _file_of(session: Session, layer: "weakref.ref[Any]") -> Path | str:
         return _about_files(error)
 
 
-def _image_in(path: str) -> NDArray[Any] | str:
-    """Runs in a thread of napari's. The zero-filled image, or why there is none, in one sentence."""
+def _arrays_in(values: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[np.bool_]] | str:
+    """Runs in a thread of napari's. The zero-filled image and what was measured, or why not, in one sentence."""
     try:
-        image: NDArray[Any] = np.load(path, allow_pickle=False)
+        image: NDArray[Any] = np.load(values["zero_filled"], allow_pickle=False)
+        if values.get("plane") is not None:
+            return image, np.load(values["plane"], allow_pickle=False)
     except (OSError, ValueError) as error:
         return _about_image(error)
-    return image
+    lines = np.zeros(values["n_lines"], dtype=bool)
+    lines[values["lines"]] = True
+    return image, lines
+
+
+def _coils(job: _Job) -> int:
+    """Of the measurement, not of the scan."""
+    sampling, kspace = job.sampling, job.scan.kspace
+    if kspace is None:
+        return sampling.simulated_coils or 1
+    if sampling.combine_coils:
+        return 1
+    return min(sampling.virtual_coils or kspace.n_coils, kspace.n_coils)
 
 
 def _about_image(error: Exception) -> str:

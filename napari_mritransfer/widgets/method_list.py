@@ -1,12 +1,14 @@
 """The methods to tick: reference, zero-filled, pretrained, and the runs that were found."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.recon.classical_menu import CLASSICAL
 from napari_mritransfer.study.methods import PRETRAINED, REFERENCE, ZERO_FILLED
 from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.widgets.run_list import RunEntry, runs_in
@@ -14,8 +16,10 @@ from napari_mritransfer.widgets.run_list import RunEntry, runs_in
 _LABELS = {
     REFERENCE: "Reference (fully sampled)",
     ZERO_FILLED: "Zero-filled",
+    **{method.name: method.label for method in CLASSICAL},
     PRETRAINED: "Pretrained, no transfer",
 }
+_TIPS = {method.name: f"{method.summary}\n{method.reference}" for method in CLASSICAL}
 _ROWS_SHOWN = 8
 _ROW_HEIGHT = 22  # pixels; napari's own is too tight to hit with a mouse
 
@@ -41,7 +45,8 @@ class MethodList(QListWidget):
         self.setStyleSheet("QListView::indicator:unchecked { border: 1px solid #8a8f98; border-radius: 2px; }")
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         for name, label in _LABELS.items():
-            self._add_row(name, label, label, is_ticked=True)
+            # a classical method takes minutes for a volume: nobody gets one unasked
+            self._add_row(name, label, _TIPS.get(name, label), is_ticked=name not in _TIPS)
         self.itemChanged.connect(lambda _item: self.changed.emit())
 
     @property
@@ -112,6 +117,19 @@ class MethodList(QListWidget):
         row.setText(_LABELS[REFERENCE] if may else "Reference: none, this scan was undersampled when it was made")
         flags = Qt.ItemFlag.ItemIsUserCheckable
         row.setFlags(flags | Qt.ItemFlag.ItemIsEnabled if may else flags)
+
+    def allow_classical(self, reasons: Mapping[str, str]) -> None:
+        """Which methods without a network can be had: all but those named here, with the reason why not."""
+        for index, name in enumerate(_LABELS):
+            row = self.item(index)
+            if row is None or name not in _TIPS:
+                continue
+            reason = reasons.get(name, "")
+            row.setText(f"{_LABELS[name]}: {reason}" if reason else _LABELS[name])
+            flags = Qt.ItemFlag.ItemIsUserCheckable
+            row.setFlags(flags if reason else flags | Qt.ItemFlag.ItemIsEnabled)
+            if reason:
+                row.setCheckState(Qt.CheckState.Unchecked)
 
     def _names(self) -> tuple[str, ...]:
         rows = (self.item(index) for index in range(self.count()))

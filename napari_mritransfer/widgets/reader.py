@@ -1,17 +1,21 @@
-"""File > Open: scan files to layers."""
+"""File > Open and drag and drop: scan files to layers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import napari
 from napari.utils.notifications import show_info
 
 from napari_mritransfer.io import Scan, load
-from napari_mritransfer.io.endings import READABLE, ending
-from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
+from napari_mritransfer.io.array_options import AmbiguousArray
+from napari_mritransfer.io.endings import BART, READABLE, ending
+from napari_mritransfer.widgets.layers import KEY, LayerTuple, is_scan_layer, scan_layers
 from napari_mritransfer.widgets.view import attach_with_first_scan
 
 Paths = str | Sequence[str]
+
+_NO_LAYER: list[Any] = [(None,)]  # how npe2's readers say that they took the files, but there is nothing to add
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
@@ -23,20 +27,45 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
 def read_scans(path: Paths) -> list[LayerTuple]:
     """Layers of one or several scan files, in their order; GUI thread only where there is a viewer.
 
-    The current viewer shows sides and scale bar as soon as it gets them, and tells of oblique slices.
+    The current viewer shows sides and scale bar as soon as it gets them, and tells of oblique slices. Where a file does
+    not say what its axes are, "Load scan" asks, and adds its layers when that is answered.
 
     Raises
     ------
     UnreadableScan
         In one sentence, for the first file that cannot become a scan.
     """
-    scans = [load(one) for one in _as_list(path)]
     viewer = napari.current_viewer()
+    scans: list[Scan] = []
+    for one in _as_list(path):
+        if _is_open_already(Path(one), scans, viewer):
+            continue
+        try:
+            scans.append(load(one))
+        except AmbiguousArray:
+            if viewer is None:
+                raise
+            _ask(viewer, one)
     if viewer is not None:
         # not at once: a script may open files in another viewer than the one whose window was used last
         attach_with_first_scan(viewer)
         _tell_obliquity(scans)
-    return [layer for scan in scans for layer in scan_layers(scan)]
+    return [layer for scan in scans for layer in scan_layers(scan)] or _NO_LAYER
+
+
+def _ask(viewer: Any, path: str) -> None:
+    # here, because a dock needs much that a reader does not
+    from napari_mritransfer.widgets.commands import opened
+
+    opened(viewer, "Load scan").opening.open(path)
+
+
+def _is_open_already(path: Path, scans: Iterable[Scan], viewer: Any) -> bool:
+    """Whether the other file of BART's pair was just opened: who drops both means one scan."""
+    there = {scan.path for scan in scans}
+    if viewer is not None:
+        there |= {layer.metadata[KEY]["scan"].path for layer in viewer.layers if is_scan_layer(layer)}
+    return ending(path) in BART and any(path.with_suffix(other) in there - {path} for other in BART)
 
 
 def _tell_obliquity(scans: Iterable[Scan]) -> None:

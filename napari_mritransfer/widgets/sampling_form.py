@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from magicgui.widgets import FunctionGui
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
@@ -25,6 +26,12 @@ _DIRECTIONS = [
     ("up–down (y)", Direction.UP_DOWN),
     ("left–right (x)", Direction.LEFT_RIGHT),
 ]
+
+
+def _numbered(*numbers: int) -> list[tuple[str, int]]:
+    return [(str(number), number) for number in numbers]
+
+
 _FIELDS: dict[str, dict[str, Any]] = {
     "kind": {
         "label": "Lines", "choices": _KINDS,
@@ -61,9 +68,27 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "tooltip": "Take the scan's own k-space as the measurement: lines that are empty were not measured, and there "
         "is no reference",
     },
+    "virtual_coils": {
+        "label": "Virtual coils", "choices": [("keep all", 0), *_numbered(2, 4, 6, 8, 12, 16, 24, 32)],
+        "tooltip": "Compress the coils to so many before anything else: faster, and hardly anything is lost",
+    },
+    "combine_coils": {
+        "text": "Combine coils first",
+        "tooltip": "Make one complex image of all coils and undersample that: the single-coil problem",
+    },
+    "simulated_coils": {
+        "label": "Simulated coils", "choices": [("none", 0), *_numbered(4, 8, 16, 32)],
+        "tooltip": "See the image through so many simulated receive coils: parallel imaging without raw data",
+    },
 }  # fmt: skip
+_AS_MEASURED_IMAGE = "Empty lines of the scan's own k-space count as not measured. There is no reference."
+_AS_MEASURED = (
+    "This scan was undersampled when it was acquired: it is taken as it was measured, and there is no reference."
+)
 _SUFFIXES = {"rate_percent": " %", "acs_percent": " %", "snr_db": " dB"}
 _WAITING = "…"
+_OPTIONAL = {"as_measured", "virtual_coils", "combine_coils", "simulated_coils"}
+_DEFAULTS = SamplingInputs()
 
 
 class SamplingForm(QWidget):
@@ -91,7 +116,7 @@ class SamplingForm(QWidget):
             spin.setSuffix(suffix)
             spin.setDecimals(1)
         self.fields.margins = (0, 0, 0, 0)
-        for name in ("kind", "direction"):
+        for name in ("kind", "direction", "virtual_coils", "simulated_coils"):
             narrow(self.fields[name].native)
         self.picture = MaskView()
         self.words = QLabel(_WAITING)
@@ -129,17 +154,25 @@ class SamplingForm(QWidget):
         return self._problem
 
     def show_scan(self, found: Examination | None, *, is_pending: bool = False) -> None:
-        """Draw the lines for another scan; `is_pending` while it is still being looked through."""
+        """Draw the lines for another scan; `is_pending` while it is still being looked through.
+
+        Raw data that were undersampled when they were acquired are taken as measured unless somebody unticks that.
+        """
+        is_other = found is not None and (self._found is None or found.data is not self._found.data)
         self._found, self._is_pending = found, is_pending
-        if found is not None and not _is_complex(found):
-            self.fields["as_measured"].value = False
+        if found is not None:
+            for name in _OPTIONAL - _offered(found):
+                self.fields[name].value = getattr(_DEFAULTS, name)
+            if is_other and found.kspace is not None:
+                self.fields["as_measured"].value = found.was_undersampled
         self._show()
 
-    def show_measured(self, indices: list[int], n_lines: int, axis: str) -> None:
-        """Draw lines that were found in the scan rather than asked for."""
-        lines = np.zeros(n_lines, dtype=bool)
-        lines[indices] = True
-        self.picture.show_lines(lines, axis)
+    def show_measured(self, sampled: NDArray[np.bool_], axis: str) -> None:
+        """Draw lines or samples of the plane that were found in the scan rather than asked for."""
+        if sampled.ndim == 2:
+            self.picture.show_plane(sampled)
+        else:
+            self.picture.show_lines(sampled, axis)
 
     def _on_field_changed(self) -> None:
         """GUI thread."""
@@ -149,12 +182,14 @@ class SamplingForm(QWidget):
         inputs = self.inputs
         self._show_rows(inputs)
         self._problem = ""
+        # what was measured of raw data stands in the section on k-space already
+        self.picture.setVisible(not (inputs.as_measured and self._found is not None and self._found.kspace is not None))
         if self._found is None or self._found.scan is None:
             self.picture.show_lines(None)
             self.words.setText(_WAITING if self._is_pending else "Choose a scan to see which lines would be measured.")
-        elif inputs.as_measured:
+        elif inputs.as_measured and self._found.kspace is None:
             self.picture.show_lines(None)
-            self.words.setText("Empty lines of the scan's own k-space count as not measured. There is no reference.")
+            self.words.setText(_AS_MEASURED_IMAGE)
         else:
             self._show_lines(inputs, self._found)
         self.changed.emit()
@@ -167,13 +202,14 @@ class SamplingForm(QWidget):
             self.picture.show_lines(None)
             self.words.setText(self._problem)
             return
-        self.picture.show_lines(lines.mask.lines, lines.axis)
-        self.words.setText("\n".join(lines.words()))
+        self.show_measured(lines.mask.lines, lines.axis)
+        self.words.setText("\n".join([_AS_MEASURED, *lines.words()] if inputs.as_measured else lines.words()))
 
     def _show_rows(self, inputs: SamplingInputs) -> None:
         """Ask only what matters for the rest."""
         simulates = not inputs.as_measured
         is_drawn = inputs.kind in (MaskKind.RANDOM, MaskKind.GAUSSIAN)
+        offered = _offered(self._found)
         visible = {
             "kind": simulates,
             "rate_percent": simulates,
@@ -182,11 +218,26 @@ class SamplingForm(QWidget):
             "measured_only": simulates,
             "add_noise": simulates,
             "snr_db": simulates and inputs.add_noise,
-            "as_measured": self._found is not None and _is_complex(self._found),
+            "as_measured": "as_measured" in offered,
+            "virtual_coils": "virtual_coils" in offered and not inputs.combine_coils,
+            "combine_coils": "combine_coils" in offered and simulates,
+            "simulated_coils": "simulated_coils" in offered and simulates,
         }
         for name, is_visible in visible.items():
             self.fields[name].visible = is_visible
 
 
-def _is_complex(found: Examination) -> bool:
-    return found.scan is not None and bool(np.iscomplexobj(found.scan.image))
+def _offered(found: Examination | None) -> set[str]:
+    """Those of the optional fields that mean something for a scan."""
+    if found is None or found.scan is None:
+        return set()
+    kspace, inside = found.kspace, found.inside
+    if kspace is None or inside is None:
+        return {"simulated_coils"} | ({"as_measured"} if np.iscomplexobj(found.scan.image) else set())
+    is_whole = bool(inside.all())
+    meant = {
+        "as_measured": not is_whole,
+        "virtual_coils": kspace.n_coils > 2,
+        "combine_coils": kspace.n_coils > 1 and is_whole,
+    }
+    return {name for name, means_something in meant.items() if means_something}

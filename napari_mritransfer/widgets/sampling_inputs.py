@@ -2,11 +2,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from napari_mritransfer.physics import masks
+from napari_mritransfer.physics.extent import Sampled, inside_box, measured_lines, missing_along
 from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.widgets.examination import Examination
+
+_UNDERSAMPLED = (
+    'This scan was undersampled when it was acquired, so there is nothing to leave out for a test; tick "Already '
+    'undersampled".'
+)
+_FULL = 'Every sample of this k-space was measured; untick "Already undersampled" to leave some out.'
+_PARTIAL = "Only one side of k-space was measured to its end (partial Fourier)."
 
 
 class Direction(StrEnum):
@@ -34,7 +43,14 @@ class SamplingInputs:
     measured_only
         Count only lines that hold signal.
     as_measured
-        The scan was undersampled when it was acquired: nothing is simulated, and of all others only `direction` counts.
+        The scan was undersampled when it was acquired: nothing is simulated, and of all others only `direction` and
+        `virtual_coils` count.
+    virtual_coils
+        Compress the coils of raw data to so many; 0 keeps them.
+    combine_coils
+        Combine them to one image first.
+    simulated_coils
+        See an image through so many coils; 0 simulates none.
     """
 
     kind: MaskKind = MaskKind.RANDOM
@@ -46,18 +62,24 @@ class SamplingInputs:
     add_noise: bool = False
     snr_db: float = 30.0
     as_measured: bool = False
+    virtual_coils: int = 0
+    combine_coils: bool = False
+    simulated_coils: int = 0
 
     def sampling(self) -> Sampling:
         """As the core takes it."""
         axis = None if self.direction is Direction.FROM_FILE else str(self.direction)
         if self.as_measured:
-            return Sampling(phase_encode=axis, as_measured=True)
+            return Sampling(phase_encode=axis, as_measured=True, virtual_coils=self.virtual_coils)
         return Sampling(
             SamplingPattern(self.kind, self.rate_percent / 100, self.acs_percent / 100, self.seed),
             phase_encode=axis,
             crop_to_support=self.measured_only,
             snr_db=self.snr_db if self.add_noise else None,
             noise_seed=self.seed,
+            simulated_coils=self.simulated_coils,
+            virtual_coils=self.virtual_coils,
+            combine_coils=self.combine_coils,
         )
 
 
@@ -91,11 +113,21 @@ class LinesPreview:
 
     def words(self) -> list[str]:
         """Sentences for a person: rates first."""
+        told = self._counted() if self.mask.is_plane else self._counted_lines()
+        if self.axis_is_assumed:
+            told.append(f"Phase encoding {direction_words(self.axis)} (assumed, not in the file)")
+        return [*told, self.mask.note] if self.mask.note else told
+
+    def _counted(self) -> list[str]:
+        mask = self.mask
+        told = f"{mask.lines.sum()} of {mask.lines.size} samples of the plane measured: {_percent(mask.achieved_rate)}"
+        return [told] if mask.pattern is None else [told, f"Asked for {_percent(mask.nominal_rate)} of the lines"]
+
+    def _counted_lines(self) -> list[str]:
         mask, n_lines = self.mask, len(self.mask.lines)
-        told = [
-            f"{mask.lines.sum()} of {n_lines} lines measured: {_percent(mask.achieved_rate)}",
-            f"Asked for {_percent(mask.nominal_rate)}; {mask.acceleration:.1f} times faster",
-        ]
+        told = [f"{mask.lines.sum()} of {n_lines} lines measured: {_percent(mask.achieved_rate)}"]
+        if mask.pattern is not None:
+            told.append(f"Asked for {_percent(mask.nominal_rate)}; {mask.acceleration:.1f} times faster")
         if n_lines < self.matrix:
             left_out = self.matrix - n_lines
             told.append(f"Effective rate {_percent(self.effective_rate)}; {left_out} empty lines left out")
@@ -106,9 +138,7 @@ class LinesPreview:
         told.append(
             f"Centre without gaps (orange): {mask.centre_lines} {'line' if mask.centre_lines == 1 else 'lines'}"
         )
-        if self.axis_is_assumed:
-            told.append(f"Phase encoding {direction_words(self.axis)} (assumed, not in the file)")
-        return [*told, mask.note] if mask.note else told
+        return told
 
 
 def preview(inputs: SamplingInputs, found: Examination) -> LinesPreview:
@@ -122,12 +152,38 @@ def preview(inputs: SamplingInputs, found: Examination) -> LinesPreview:
     if found.scan is None:
         raise ValueError(found.problem)
     sampling = inputs.sampling()
+    if found.sampled is not None:
+        return _preview_of_raw(sampling, found, found.sampled)
     axis = sampling.phase_encode or found.scan.phase_encode or "y"
     matrix = found.scan.image.shape[2 if axis == "y" else 3]
     support = found.support[0 if axis == "y" else 1]
     mask = masks.make(sampling.pattern, support if sampling.crop_to_support else matrix)
     is_assumed = not (sampling.phase_encode or found.scan.phase_encode)
     return LinesPreview(mask, axis, is_assumed, matrix, support)
+
+
+def _preview_of_raw(sampling: Sampling, found: Examination, sampled: Sampled) -> LinesPreview:
+    """As `physics.raw` counts: of what the scanner measured alone, and only that can be left out."""
+    assert found.scan is not None
+    named = sampling.phase_encode or found.scan.phase_encode or missing_along(sampled)
+    axis: Literal["y", "x"] = "x" if named == "x" else "y"
+    along = 0 if axis == "y" else 1
+    inside = inside_box(sampled) if sampling.crop_to_support else sampled
+    lines, are_whole = measured_lines(inside, axis)
+    mask = SamplingMask(lines if are_whole else inside, None)
+    if not sampling.as_measured:
+        if found.was_undersampled:
+            raise ValueError(_UNDERSAMPLED)
+        drawn = masks.make(sampling.pattern, len(lines))
+        kept = drawn.lines & lines
+        is_one_sided = not measured_lines(inside_box(sampled), axis)[0].all()
+        mask = SamplingMask(
+            kept if are_whole else inside & (kept[:, None] if axis == "y" else kept[None, :]), sampling.pattern,
+            f"{drawn.note} {_PARTIAL}".strip() if is_one_sided else drawn.note,
+        )  # fmt: skip
+    elif inside_box(sampled).all():
+        raise ValueError(_FULL)
+    return LinesPreview(mask, axis, not named and not mask.is_plane, sampled.shape[along], found.support[along])
 
 
 def direction_words(axis: str) -> str:

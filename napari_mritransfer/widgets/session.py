@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_mritransfer.io import Scan, save
+from napari_mritransfer.io.array_options import ArrayOptions
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.client import WorkerClient
 from napari_mritransfer.widgets.layers import KEY, acquired_scan, identity
@@ -45,6 +46,8 @@ class Undersampled:
         Sentences to read before trusting it.
     has_reference
         Whether the fully sampled image is known.
+    n_coils
+        Receive coils of its k-space; 1 where they were combined, or of an image.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Undersampled:
     description: str
     warnings: tuple[str, ...]
     has_reference: bool
+    n_coils: int = 1
 
 
 class Session(QObject):
@@ -145,7 +149,7 @@ class Session(QObject):
         """
         there = self.file_at_hand(layer)
         if there is None:
-            there = _written(acquired_scan(layer), self.folder("inputs"))
+            there = _written(acquired_scan(layer), self.folder("inputs"), _choices(layer))
             self._files[layer] = (weakref.ref(layer.data), there)
         return there
 
@@ -184,17 +188,41 @@ _SESSIONS: "weakref.WeakKeyDictionary[napari.Viewer, Session]" = weakref.WeakKey
 
 
 def _is_as_read(layer: "Layer", scan: Scan) -> bool:
-    """Whether a layer still shows the voxels that its reader made, rather than something computed."""
+    """Whether a layer still shows what its file says by itself, rather than something computed or chosen."""
     own = layer.metadata[KEY]
     read: Scan = own["scan"]
-    return own["kind"] == "scan" and (scan is read or bool(np.shares_memory(layer.data, read.image)))
+    if own["kind"] != "scan" or _choices(layer):
+        return False
+    if read.kspace is not None:
+        return scan.kspace is read.kspace
+    return scan is read or bool(np.shares_memory(layer.data, read.image))
 
 
-def _written(scan: Scan, folder: Path) -> Path:
+def _choices(layer: "Layer") -> str:
+    """What a person had to say before the layer's file could be read; empty where it says all by itself."""
+    own = layer.metadata.get(KEY)
+    options = own.get("options") if isinstance(own, Mapping) else None
+    return "" if options in (None, ArrayOptions()) else repr(options)
+
+
+def _written(scan: Scan, folder: Path, choices: str) -> Path:
     """Named by content, so that the same layer has the same file in every run."""
-    digest = hashlib.sha256(scan.image.tobytes() + scan.affine.tobytes()).hexdigest()[:12]
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in scan.name)[:60] or "layer"
-    path = folder / f"{name}-{digest}.nii.gz"
+    path = folder / f"{name}-{_digest(scan, choices)}{'.nii.gz' if scan.kspace is None else '.h5'}"
     if not path.exists():
         save(scan, path)
     return path
+
+
+def _digest(scan: Scan, choices: str) -> str:
+    content = hashlib.sha256(scan.affine.tobytes())
+    if scan.kspace is None:
+        content.update(np.ascontiguousarray(scan.image).data)
+    elif scan.path is not None and scan.path.is_file():
+        # the file and not its content, for that may be larger than the memory
+        there = scan.path.stat()
+        content.update(f"{scan.path.resolve()} {there.st_size} {there.st_mtime_ns} {choices}".encode())
+    else:
+        for frame, index in np.ndindex(scan.kspace.shape[:2]):
+            content.update(np.ascontiguousarray(scan.kspace.slice(frame, index)).data)
+    return content.hexdigest()[:12]

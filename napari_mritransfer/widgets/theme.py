@@ -14,12 +14,13 @@ SERIES = ("#e69f00", "#3a9ad9", "#009e73", "#d55e00", "#cc79a7", "#8c8cf0", "#b0
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Background, lines of axes, and text, as ``#rrggbb``; `error` is a warning colour that stands out on it."""
+    """Background, lines of axes, and text, as ``#rrggbb``; `error` and, milder, `warning` stand out."""
 
     background: str
     quiet: str
     text: str
     error: str
+    warning: str
 
 
 def colours_of(viewer: "napari.Viewer") -> Colours:
@@ -31,6 +32,7 @@ def colours_of(viewer: "napari.Viewer") -> Colours:
         theme.secondary.as_hex(format="long") if dark else "#777777",
         theme.text.as_hex(format="long"),
         "#ff7b72" if dark else "#b3261e",
+        "#f0b429" if dark else "#8a5a00",
     )
 
 

@@ -23,12 +23,19 @@ _HIDES_WHAT_IS_BELOW = ("opaque", "translucent", "translucent_no_depth")
 _MATTERS = {"affine", "blending", "data", "metadata", "opacity", "rotate", "scale", "shear", "visible"}
 _MATTERS |= {"inserted", "removed", "reordered"} | {"enabled", "ndim", "ndisplay", "order", "orientation"}
 
+# parts of scans whose axes are frequencies: a millimetre means nothing there
+_FREQUENCIES = ("kspace", "mask")
+
+# viewers whose scale bar is away as long as k-space is seen
+_without_bar: "weakref.WeakSet[Any]" = weakref.WeakSet()
 # viewers that hear of their layers already
 _waiting: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def attach(viewer: Any) -> None:
     """Show the scale bar and the letters R, L, A, P, S, I in a viewer from now on, in the preferred view.
+
+    Over k-space there is neither.
 
     Harmless where it was done before. A view chosen in the preferences later turns the camera at once.
 
@@ -116,6 +123,7 @@ def _on_view_changed(viewer: Any, event: Any) -> None:
     """GUI thread. Hears everything the layers tell, so it must be quick to say no."""
     if event.type in _MATTERS:
         _show_letters(viewer)
+        _show_scale_bar(viewer)
 
 
 def _show_letters(viewer: Any) -> None:
@@ -125,6 +133,23 @@ def _show_letters(viewer: Any) -> None:
         overlay.font_size = _SMALL if viewer.canvas.grid.enabled else _LARGE
         # in the narrow cells of a grid two sides tell enough, and the others are where captions and scale bar are
         overlay.visible = bool(letter) and (side in ("top", "left") or not viewer.canvas.grid.enabled)
+
+
+def _show_scale_bar(viewer: Any) -> None:
+    """Take it away over k-space and bring it back after; what the user did to it otherwise stays."""
+    bar = viewer.canvas.overlays.scale_bar
+    is_kspace = any(_is_frequencies(layer) for layer in _seen(viewer))
+    if is_kspace and bar.visible:
+        bar.visible = False
+        _without_bar.add(viewer)
+    elif not is_kspace and viewer in _without_bar:
+        bar.visible = True
+        _without_bar.discard(viewer)
+
+
+def _is_frequencies(layer: Any) -> bool:
+    own = layer.metadata.get(KEY)
+    return isinstance(own, dict) and own.get("part") in _FREQUENCIES
 
 
 def _seen(viewer: Any) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""File > Save: image layers to NIfTI, with the affine and header of the file they came from."""
+"""File > Save: image layers to NIfTI, with the affine and header of the file they came from; k-space to its formats."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_mritransfer.io import Scan, save
-from napari_mritransfer.io.endings import NIFTI, ending, stem
-from napari_mritransfer.widgets.layers import voxels_scan
+from napari_mritransfer.io.endings import KSPACE, NIFTI, ending, stem
+from napari_mritransfer.widgets.layers import KEY, voxels_scan
 
 
 class UnwritableLayer(Exception):
@@ -41,6 +41,38 @@ def write_image(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
         If the folder is missing or full.
     """
     target = _nifti_path(path)
+    with _telling():
+        save(_scan(data, meta), target)
+    return [str(target)]
+
+
+def write_kspace(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
+    """Write the k-space of a scan's layer.
+
+    Parameters
+    ----------
+    path
+        .h5 (as fastMRI's), .mrd (ISMRMRD) or .cfl (BART); .h5 is added to another name.
+    data, meta
+        As `napari.layers.Layer.as_layer_data_tuple` gives them.
+
+    Returns
+    -------
+    written
+        The file's path; beside a .cfl lies its .hdr.
+
+    Raises
+    ------
+    UnwritableLayer
+        If the layer is no scan with k-space, or shows other voxels than it had.
+    OSError
+        If the folder is missing or full.
+    """
+    target = Path(path)
+    target = target if ending(target) in KSPACE else target.with_name(f"{target.name}.h5")
+    own = meta["metadata"].get(KEY)
+    if isinstance(own, Mapping) and "of" in own:
+        raise UnwritableLayer(f"{meta['name']} is a view of k-space; select the layer of the scan that it belongs to.")
     with _telling():
         save(_scan(data, meta), target)
     return [str(target)]

@@ -49,7 +49,7 @@ def test_every_contribution_names_a_command_that_exists(manifest):
 
 def test_readers_leave_other_files_and_folders_alone(manifest):
     (reader,) = manifest.contributions.readers
-    assert set(reader.filename_patterns) == {"*.nii", "*.nii.gz", "*.mgz"}
+    assert set(reader.filename_patterns) == {f"*.{end}" for end in ("nii", "nii.gz", "mgz", "h5", "mrd", "cfl", "hdr")}
     assert not reader.accepts_directories
 
 

@@ -143,7 +143,8 @@ def test_only_what_matters_is_asked_for(form):
     def asked() -> set[str]:
         return {field.name for field in form.fields if field.visible}
 
-    assert asked() == {"kind", "rate_percent", "acs_percent", "seed", "direction", "measured_only", "add_noise"}
+    usual = {"kind", "rate_percent", "acs_percent", "seed", "direction", "measured_only", "add_noise"}
+    assert asked() == usual | {"simulated_coils"}
     form.fields["kind"].value = MaskKind.CENTRE
     assert not asked() & {"acs_percent", "seed"}
     form.fields["add_noise"].value = True

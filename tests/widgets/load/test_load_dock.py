@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QStyle
 
 from napari_mritransfer.io import load
-from napari_mritransfer.widgets import load_dock
+from napari_mritransfer.widgets import file_opening
 
 SCROLL_BAR = QStyle.PixelMetric.PM_ScrollBarExtent
 SOON = 10_000  # ms; the machine may be busy
@@ -125,12 +125,12 @@ def test_a_dock_closed_while_a_file_is_read_opens_nothing(qtbot, viewer, opened_
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     is_closed, is_read = threading.Event(), threading.Event()
 
-    def load_late(file):
+    def load_late(file, **_options):
         assert is_closed.wait(SOON / 1000)
         is_read.set()
         return load(file)
 
-    monkeypatch.setattr(load_dock, "load", load_late)
+    monkeypatch.setattr(file_opening, "load", load_late)
     dock = opened_dock()
     dock.open_file.click()
     with qtbot.waitSignal(dock.destroyed, timeout=SOON):
