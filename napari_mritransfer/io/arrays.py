@@ -110,7 +110,7 @@ def scan_of(
                 [one],
                 ArrayOptions(variable or None, words.replace(" ", ""), space),
             )
-        remarks.append(f"The axes were guessed: {words}; name them with --axes if that is wrong.")
+        remarks.append(f"The axes were guessed: {words}; give them by name if that is wrong.")
     if space == "image":
         return _image_scan(stored, guess.axes, path, remarks)
     is_shifted = place is Peak.CORNER

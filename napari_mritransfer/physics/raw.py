@@ -68,6 +68,11 @@ class Acquired:
         """``(ky, kx)`` of what is left."""
         return self.kspace.shape[-2], self.kspace.shape[-1]
 
+    @property
+    def support(self) -> tuple[int, int]:
+        """``(ky, kx)`` of the centred box that holds all measured samples; smaller than `box` where nothing was cut."""
+        return measured_box(self.sampled)
+
     def measurement(
         self, mask: SamplingMask, phase_encode: PhaseEncode, reference: Tensor | None, maps: Tensor | None,
         sigma: float = 0.0,
@@ -78,7 +83,7 @@ class Acquired:
         if measured.shape[2] == 1:
             measured = measured[:, :, 0]
         return Measurement(
-            measured, mask, phase_encode, self.matrix, self.box, reference, sigma, maps, self.crop
+            measured, mask, phase_encode, self.matrix, self.support, reference, sigma, maps, self.crop
         )  # fmt: skip
 
 
@@ -127,7 +132,8 @@ def undersample_raw(
         raise ValueError(_ALREADY)
     drawn = make(pattern, len(lines))
     note = drawn.note
-    if not lines.all():
+    n_support, dc = acquired.support[0 if phase_encode == "y" else 1], len(lines) // 2
+    if not lines[dc - n_support // 2 : dc - n_support // 2 + n_support].all():
         note = f"{note} Only one side of k-space was measured to its end (partial Fourier).".strip()
     kept = drawn.lines & lines
     if not is_lines:

@@ -206,3 +206,14 @@ def test_the_single_coil_problem_has_one_coil_and_the_same_magnitude():
     torch.testing.assert_close(
         inverse_fourier(one.kspace)[:, :, 0].abs(), root_sum_of_squares(inverse_fourier(kspace)), atol=1e-4, rtol=1e-4
     )
+
+
+def test_zero_padding_that_is_kept_is_neither_counted_nor_taken_for_partial_fourier():
+    kspace, _ = raw(32, 40)
+    padded = centre_crop_or_pad(kspace, (32, 64))
+    sampled = (padded.abs().sum((0, 1, 2)) > 0).numpy()
+    measurement = undersample_raw(Acquired.of(padded, sampled, cut=False), SamplingPattern(rate=0.5, acs=0.2), "x")
+    assert len(measurement.mask.lines) == 64
+    assert measurement.support == (32, 40)
+    assert measurement.effective_rate == measurement.mask.lines.sum() / 40
+    assert "partial" not in measurement.mask.note
