@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 
 from napari_mritransfer.training.client import Answer, Result
 from napari_mritransfer.training.events import Failed
-from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.published_dialog import PublishedDialog, fetched_models
+from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.zoo.card import DEFAULT_MODEL, ModelCard, model_cards
 from napari_mritransfer.zoo.published import published_weights
 
