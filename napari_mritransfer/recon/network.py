@@ -69,6 +69,8 @@ def reconstruct(
     axes = (-2, -1) if is_plane else (-1,)
     lines = torch.from_numpy(measurement.mask.lines).to(device)
     mask = lines[None] if is_plane else lines[None, None]
+    crop = measurement.crop if getattr(network, "needs_image_crop", False) else None
+    box = (kspace.shape[-2], kspace.shape[-1])
     images: list[Tensor] = []
     for index in range(len(kspace)):
         if should_stop():
@@ -76,8 +78,8 @@ def reconstruct(
         one, maps = kspace[index : index + 1].to(device), None
         if measurement.maps is not None:
             maps = measurement.maps[index % slices][None].to(device)
-        if getattr(network, "needs_image_crop", False) and measurement.crop is not None:
-            one = fourier(centre_crop_or_pad(inverse_fourier(one), measurement.crop))
+        if crop is not None:
+            one = cropped(one, measurement.matrix, crop)
         if not is_plane:
             one = to_hybrid(one, phase_encode).contiguous()
             maps = None if maps is None else phase_encode_last(maps, phase_encode).contiguous()
@@ -89,11 +91,33 @@ def reconstruct(
             raise Unsuitable(str(error)) from error
         image = image.to(torch.complex64) * scale
         image = image if is_plane else phase_encode_last(image, phase_encode)
-        images.append(centre_crop_or_pad(image, kspace.shape[-2:]).cpu())
+        images.append((image if crop is None else _put_back(image, measurement.matrix, box)).cpu())
         if on_slice is not None:
             on_slice(index + 1, len(kspace))
     stack: Tensor = torch.cat(images).unflatten(0, (frames, slices))
     return stack
+
+
+def cropped(kspace: Tensor, matrix: tuple[int, int], crop: tuple[int, int]) -> Tensor:
+    """K-space of the part of an image that is shown: what networks see that were trained on cropped images.
+
+    Parameters
+    ----------
+    kspace
+        ``(…, ky, kx)`` complex, as it was measured.
+    matrix
+        ``(y, x)`` that the image is shown on, at least as large: where k-space was cut to what was measured, it is
+        filled with zeros again.
+    crop
+        ``(y, x)`` about the centre of that.
+    """
+    return fourier(centre_crop_or_pad(inverse_fourier(centre_crop_or_pad(kspace, matrix)), crop))
+
+
+def _put_back(image: Tensor, matrix: tuple[int, int], box: tuple[int, int]) -> Tensor:
+    """A cropped image among zeros, on the measured matrix."""
+    whole = centre_crop_or_pad(image, matrix)
+    return whole if matrix == box else inverse_fourier(centre_crop_or_pad(fourier(whole), box))
 
 
 def check_suits(network: nn.Module, measurement: Measurement) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
+from napari_mritransfer.physics.fourier import fourier, inverse_fourier
 from napari_mritransfer.physics.masks import make
 from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.hybrid import phase_encode_last
+from napari_mritransfer.recon.network import cropped
 from napari_mritransfer.recon.scaling import intensity_scale
 from napari_mritransfer.training.config import SSIM_WINDOW, BadConfig, FinetuneConfig, Loss
 from napari_mritransfer.training.slices import evenly_spaced, share_evenly, tissue_slices, validation_scans
@@ -59,14 +60,15 @@ class TrainingSlices:
         ``(slice, coil, rows, lines)``; None for one coil.
     lines
         ``(lines,)`` bool, those that can be measured: all but for partial Fourier.
-    crop
-        ``(rows, lines)`` that images are cropped to after sampling; None where they are not.
+    matrix, crop
+        ``(rows, lines)`` that images are shown on, and cropped to after sampling; `crop` None where they are not.
     """
 
     noisy: Tensor
     clean: Tensor
     maps: Tensor | None
     lines: Tensor
+    matrix: tuple[int, int]
     crop: tuple[int, int] | None
 
 
@@ -114,8 +116,9 @@ class TargetData:
         coil_mask = mask[:, None] if noisy.ndim == 4 else mask
         kspace = torch.where(coil_mask, fourier(noisy, (-1,)), 0)
         if scan.crop is not None:
-            kspace = fourier(centre_crop_or_pad(inverse_fourier(kspace, (-1,)), scan.crop), (-1,))
-            clean, rows, maps = centre_crop_or_pad(clean, scan.crop), scan.crop[0], None
+            kspace = inverse_fourier(cropped(fourier(kspace, (-2,)), scan.matrix, scan.crop), (-2,))
+            clean = inverse_fourier(cropped(fourier(clean), scan.matrix, scan.crop))
+            rows, maps = scan.crop[0], None
         scale = intensity_scale(kspace)
         height = config.strip_rows or rows
         starts = rng.integers(max(1, rows - height + 1), size=batch).tolist()[share]
@@ -194,7 +197,9 @@ def _training_slices(
         raise BadConfig(f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} voxels; choose the loss 'l1' or 'mse'.")
     assert part.reference is not None
     maps = None if part.maps is None else phase_encode_last(part.maps, scan.phase_encode).contiguous()
-    crop = part.crop if crop_images else None
+    matrix, crop = part.matrix, part.crop if crop_images else None
+    if scan.phase_encode == "y":
+        matrix, crop = matrix[::-1], None if crop is None else crop[::-1]
     lines = torch.from_numpy(full.mask.lines)
     if full.mask.is_plane:
         lines = lines.any(1 if scan.phase_encode == "y" else 0)
@@ -203,7 +208,8 @@ def _training_slices(
         phase_encode_last(part.reference[0], scan.phase_encode).contiguous(),
         maps,
         lines,
-        crop if crop is None or scan.phase_encode == "x" else (crop[1], crop[0]),
+        matrix,
+        crop,
     )
 
 

@@ -9,6 +9,8 @@ from heads import write_head, write_raw_head
 from safetensors.torch import save_file
 
 from napari_mritransfer import load
+from napari_mritransfer.io import Scan, save
+from napari_mritransfer.io.kspace import KSpace
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.recon.network import Unsuitable
 from napari_mritransfer.study.comparison import compare
@@ -98,3 +100,17 @@ def test_istanet_refuses_complex_scans_by_name(scans, bases, tmp_path):
         compare(scans["raw"], resolve_methods([bases["istanet"]], bases["istanet"]), Sampling(PATTERN), device="cpu")
     with pytest.raises(JobFailed, match="works on magnitude images"):
         finetune(config(bases["istanet"], scans["raw"], "ft"), lambda e: None, lambda: False, run=tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["unet", "varnet"])
+def test_scans_whose_images_are_cropped_are_learned_from(name, scans, bases, tmp_path):
+    """As fastMRI's are: the U-Net sees the part that is shown, the VarNet all of it."""
+    whole = load(scans["raw"])
+    cropped = KSpace(whole.kspace.shape, whole.kspace.slice, image_matrix=(24, 32))
+    path = str(tmp_path / "cropped.h5")
+    save(Scan.from_kspace(cropped, spacing_mm=(4, 2, 2), phase_encode="x", name="cropped"), path)
+    assert load(path).image.shape[-2:] == (24, 32)
+    result = finetune(config(bases[name], path, "ft"), lambda event: None, lambda: False, run=tmp_path / "run")
+    assert result.finished
+    methods = resolve_methods([str(tmp_path / "run")], bases[name])
+    assert compare(path, methods, Sampling(PATTERN), device="cpu").images["ft"].shape == (1, 6, 24, 32)

@@ -11,8 +11,11 @@ from heads import write_raw_head, write_tiny_base
 from napari_mritransfer import load
 from napari_mritransfer.io import Origin, Scan, save
 from napari_mritransfer.io.kspace import KSpace
+from napari_mritransfer.physics.coils import root_sum_of_squares
+from napari_mritransfer.physics.fourier import inverse_fourier
 from napari_mritransfer.physics.masks import SamplingPattern
-from napari_mritransfer.recon.network import Unsuitable
+from napari_mritransfer.physics.undersampling import as_shown, zero_filled
+from napari_mritransfer.recon.network import Unsuitable, reconstruct
 from napari_mritransfer.study.comparison import compare
 from napari_mritransfer.study.methods import resolve_methods
 from napari_mritransfer.study.sampling import Sampling, remarks
@@ -168,3 +171,26 @@ def test_published_weights_that_nobody_fetched_are_named(head, monkeypatch, tmp_
     methods = resolve_methods(["fastmri-unet-knee-sc"], "multiscale-t1")
     with pytest.raises(NotFetched, match="mritransfer models fetch fastmri-unet-knee-sc"):
         compare(head, methods, Sampling(PATTERN), device="cpu")
+
+
+@pytest.mark.parametrize("lines", [48, 40])
+def test_networks_trained_on_cropped_images_see_the_part_that_is_shown(tmp_path, lines):
+    """The crop counts in pixels of the image that is shown, also where k-space was cut to what was measured."""
+    path = write_raw_head(tmp_path / "head.h5", slices=3, lines=lines)
+    whole = load(path)
+    shown = KSpace(whole.kspace.shape, whole.kspace.slice, image_matrix=(24, 32))
+    measurement = Sampling(PATTERN).measure(Scan.from_kspace(shown, phase_encode="x"))
+    seen = []
+
+    class Watching(torch.nn.Module):
+        needs_image_crop = finds_own_maps = True
+
+        def forward(self, kspace, mask, axes, maps):
+            seen.append(root_sum_of_squares(inverse_fourier(kspace, axes)))
+            return seen[-1]
+
+    image = as_shown(reconstruct(measurement, Watching()), measurement).abs()
+    assert seen[0].shape[-2:] == (24, 32)
+    expected = as_shown(zero_filled(measurement), measurement).abs()
+    inside = expected[0, 1] > 0.2 * expected.max()
+    torch.testing.assert_close(image[0, 1][inside], expected[0, 1][inside], rtol=0.15, atol=0)
