@@ -91,7 +91,8 @@ def _elementwise(node: ast.expr) -> ast.expr:
 
 
 def _clauses(formula: str) -> list[str]:
-    """Split at commas and semicolons outside of brackets."""
+    """Split at commas and semicolons outside of brackets, and before definitions: ``1 where u > v with u = r``."""
+    formula = re.sub(r"\s(?:with|and)\s+(?=\w+\s*=[^=])", ", ", formula)
     clauses, depth = [""], 0
     for letter in formula:
         depth += (letter in "([{") - (letter in ")]}")

@@ -21,10 +21,10 @@ from napari_mritransfer.networks.varnet import VarNet
 
 @dataclass(frozen=True)
 class Family:
-    """How to build a network from `config`, and what to hand over and collect: (network, inputs, output names)."""
+    """How to build a network from `config`, and what to hand over and collect: (network, inputs, names, config)."""
 
     build: Callable[[dict[str, Any]], nn.Module]
-    outputs: Callable[[Any, dict[str, Tensor], list[str]], dict[str, Tensor]]
+    outputs: Callable[[Any, dict[str, Tensor], list[str], dict[str, Any]], dict[str, Tensor]]
 
 
 def run(document: dict[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -37,7 +37,8 @@ def run_network(document: dict[str, Any], network: nn.Module, dtype: torch.dtype
     network.load_state_dict(weights_of(document, network.state_dict()), strict=True)
     network.to(dtype).eval()
     with torch.no_grad():
-        found = _family(document).outputs(network, inputs_of(document, dtype), list(document["outputs"]))
+        collect = _family(document).outputs
+        found = collect(network, inputs_of(document, dtype), list(document["outputs"]), document["config"])
     return {name: found[name] for name in document["outputs"]}
 
 
@@ -57,11 +58,13 @@ def _family(document: dict[str, Any]) -> Family:
 # --- the networks ------------------------------------------------------------------------------------------------
 
 
-def _unet_outputs(network: UNet, inputs: dict[str, Tensor], _names: list[str]) -> dict[str, Tensor]:
+def _unet_outputs(network: UNet, inputs: dict[str, Tensor], *_: object) -> dict[str, Tensor]:
     return {"out": network.refine(inputs["x"])}
 
 
-def _varnet_outputs(network: VarNet, inputs: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
+def _varnet_outputs(
+    network: VarNet, inputs: dict[str, Tensor], names: list[str], config: dict[str, Any]
+) -> dict[str, Tensor]:
     kspace, mask = torch.view_as_complex(inputs["masked_kspace"]), inputs["mask"][..., 0]
     seen: dict[str, Tensor] = {}
 
@@ -71,8 +74,8 @@ def _varnet_outputs(network: VarNet, inputs: dict[str, Tensor], names: list[str]
     listening = [network.sens_net.register_forward_hook(keep("sens_maps"))]
     for index, cascade in enumerate(network.cascades):
         listening.append(cascade.register_forward_hook(keep(f"kspace_after_cascade_{index}")))
-    outputs = {"out": network.from_kspace(kspace, mask)}
-    for listener in listening:  # intermediate results are those of the run that counts the centre itself
+    outputs = {"out": network.from_kspace(kspace, mask, config.get("num_low_frequencies"))}
+    for listener in listening:  # intermediate results are those of 'out'
         listener.remove()
     for name in names:
         if asked := re.fullmatch(r"out_num_low_frequencies_(\d+)", name):
@@ -80,7 +83,7 @@ def _varnet_outputs(network: VarNet, inputs: dict[str, Tensor], names: list[str]
     return outputs | seen
 
 
-def _istanet_outputs(network: ISTANetPlus, inputs: dict[str, Tensor], _names: list[str]) -> dict[str, Tensor]:
+def _istanet_outputs(network: ISTANetPlus, inputs: dict[str, Tensor], *_: object) -> dict[str, Tensor]:
     mask = inputs["mask"][..., 0]
     zero_filled = real_part_measured(inputs["x"], mask)
     image, residuals = network.unfold(zero_filled, mask)
@@ -88,18 +91,19 @@ def _istanet_outputs(network: ISTANetPlus, inputs: dict[str, Tensor], _names: li
     return {"zero_filled": zero_filled, "out": image, **numbered}
 
 
+# what a `config` leaves out is as in the authors' programs
 FAMILIES: dict[str, Family] = {
     "models.Unet": Family(
         lambda c: UNet(
-            c["chans"], c["num_pool_layers"], in_chans=c["in_chans"], out_chans=c["out_chans"],
+            c.get("chans", 32), c.get("num_pool_layers", 4), in_chans=c["in_chans"], out_chans=c["out_chans"],
             drop_prob=c.get("drop_prob", 0.0),
         ),
         _unet_outputs,
     ),
     "models.VarNet": Family(
         lambda c: VarNet(
-            c["num_cascades"], c["chans"], c["pools"], c["sens_chans"], c["sens_pools"],
-            mask_center=c.get("mask_center", True),
+            c.get("num_cascades", 12), c.get("chans", 18), c.get("pools", 4), c.get("sens_chans", 8),
+            c.get("sens_pools", 4), mask_center=c.get("mask_center", True),
         ),
         _varnet_outputs,
     ),
@@ -204,13 +208,15 @@ def _mask(entry: dict[str, Any]) -> np.ndarray:
         for example, lines in enumerate(columns if isinstance(columns[0], list) else [columns] * shape[0]):
             mask[example, ..., lines, :] = True
         return mask
-    plane = _array({**entry, "shape": shape[:2]})
+    stored = entry.get("packbits_hex_row_major")
+    bits = None if stored is None else np.unpackbits(np.frombuffer(bytes.fromhex(stored), dtype=np.uint8))
+    if bits is not None:
+        bits = bits[: shape[0] * shape[1]].reshape(shape[:2]).astype(np.float32)
+    plane = bits if bits is not None and "formula" not in entry else _array({**entry, "shape": shape[:2]})
     if "ones" in entry and int(plane.sum()) != entry["ones"]:
         raise ValueError(f"The mask's formula gives {int(plane.sum())} ones instead of {entry['ones']}.")
-    if "packbits_hex_row_major" in entry:
-        bits = np.unpackbits(np.frombuffer(bytes.fromhex(entry["packbits_hex_row_major"]), dtype=np.uint8))
-        if not np.array_equal(bits[: plane.size].reshape(plane.shape), plane):
-            raise ValueError("The mask's formula and its packed bits differ.")
+    if bits is not None and not np.array_equal(bits, plane):
+        raise ValueError("The mask's formula and its packed bits differ.")
     return np.broadcast_to(plane.reshape(plane.shape + (1,) * (len(shape) - 2)), shape).copy()
 
 

@@ -51,8 +51,9 @@ def answer(as_json: bool, found: Callable[[], Answer]) -> None:
     except BadInput as error:
         _end(str(error), BAD_INPUT, as_json)
     except OSError as error:
-        what = f"{error.strerror or error}: {error.filename or 'file'}"
-        _end(f"{what}; check the path and its permissions.", BAD_INPUT, as_json)
+        what = f"{error.strerror}: {error.filename or 'file'}; check the path and its permissions."
+        # one of our own is a whole sentence already
+        _end(str(error) if error.strerror is None else what, BAD_INPUT, as_json)
     except MemoryError:
         _end("Memory ran out; choose a smaller scan or fewer slices, or close other programs.", FAILED_JOB, as_json)
     except (RuntimeError, ValueError, ArithmeticError) as error:

@@ -39,7 +39,7 @@ def finetune(
     kind: options.Kind = MaskKind.RANDOM,
     rate: options.Rate = 0.25,
     acs: options.Acs = 0.08,
-    seed: options.Seed = 0,
+    seed: Annotated[int, typer.Option(help="Of everything random: training, masks and noise.")] = 0,
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,

@@ -88,10 +88,12 @@ def reconstruct(
 
     def found() -> Answer:
         from napari_mritransfer.io import load
+        from napari_mritransfer.physics.undersampling import zero_filled
         from napari_mritransfer.recon import network
         from napari_mritransfer.recon.classical import reconstruct_classical
         from napari_mritransfer.recon.classical_menu import CLASSICAL
         from napari_mritransfer.recon.precision import autocast_for
+        from napari_mritransfer.study.methods import ZERO_FILLED
         from napari_mritransfer.study.sampling import remarks
         from napari_mritransfer.training.checkpoint import open_model
         from napari_mritransfer.training.device import choose_device
@@ -106,7 +108,9 @@ def reconstruct(
         warnings = remarks(scan, sampling, measurement)
         with progress() as show:
             told = partial(show, "Reconstructing slices")
-            if model in [row.name for row in CLASSICAL]:
+            if model == ZERO_FILLED:
+                image = zero_filled(measurement)
+            elif model in [row.name for row in CLASSICAL]:
                 image = reconstruct_classical(model, measurement.kspace, measurement.sampled, on_slice=told)
             else:
                 base, where = open_model(model), choose_device(device)

@@ -24,7 +24,7 @@ from napari_mritransfer.recon.network import ReconstructionStopped, Unsuitable, 
 from napari_mritransfer.recon.precision import Precision, autocast_for, use_bfloat16
 from napari_mritransfer.study.methods import ZERO_FILLED, Method
 from napari_mritransfer.study.sampling import Sampling, doubts, remarks
-from napari_mritransfer.training.checkpoint import open_model
+from napari_mritransfer.training.checkpoint import check_named, open_model
 from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.device import choose_device
 from napari_mritransfer.training.rundir import RunDirectory, environment
@@ -112,6 +112,9 @@ def compare(
     ReconstructionStopped
         If `should_stop` said so.
     """
+    for method in methods:
+        for source in method.sources:
+            check_named(source)
     where = choose_device(device)
     scan = load(path, variable=array.variable, axes=array.axes, space=array.space)
     measurement = sampling.measure(scan)

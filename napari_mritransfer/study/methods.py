@@ -127,5 +127,6 @@ def _same_but_for_seed(methods: Sequence[Method], configs: Mapping[str, Finetune
 
 
 def _differ_in_seed(one: FinetuneConfig, other: FinetuneConfig) -> bool:
-    """Whether the seed is all that may differ."""
-    return replace(one, seed=other.seed) == other
+    """Whether the seed is all that may differ, that of the masks it is validated with included."""
+    same_masks = replace(one.pattern, seed=other.pattern.seed)
+    return replace(one, seed=other.seed, pattern=same_masks) == other

@@ -9,7 +9,7 @@ from napari_mritransfer.honesty import Verdict, examine_sampling, examine_split
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.methods import Method
-from napari_mritransfer.training.config import BadConfig
+from napari_mritransfer.training.config import LARGEST_SNR_DB, BadConfig
 from napari_mritransfer.training.slices import subject_of
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class Sampling:
             raise BadConfig(f"The phase-encode axis is y or x, not '{self.phase_encode}'.")
         if self.as_measured and self.snr_db is not None:
             raise BadConfig("Noise is added to simulated measurements only; leave it out for a scan taken as measured.")
+        if self.as_measured and self.combine_coils:
+            raise BadConfig("Coils are combined where everything was measured; leave it out for a scan as measured.")
+        if self.as_measured and self.simulated_coils:
+            raise BadConfig("A scan taken as measured has the coils it was measured with; simulate none.")
         # here, because the viewer's process describes samplings and must not load torch
         from napari_mritransfer.study.measure import measure_image, measure_raw
 
@@ -133,6 +137,11 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
     found += [finding.sentence for finding in findings if finding.verdict is Verdict.CONCERN]
     if not (sampling.phase_encode or scan.phase_encode or measurement.mask.is_plane):
         found.append(assumed_axis(measurement.phase_encode))
+    if scan.kspace is not None and scan.phase_encode not in (None, measurement.phase_encode):
+        found.append(
+            f"The lines were measured along {scan.phase_encode}, so {measurement.phase_encode} is the readout, of "
+            "which no scanner leaves anything out."
+        )
     return found
 
 
@@ -191,7 +200,12 @@ _SETTINGS: dict[str, _Rule] = {
     "offset": _WHOLE,
     "phase_encode": (lambda value: value in ("y", "x", None), "y, x or nothing"),
     "crop_to_support": _FLAG,
-    "snr_db": (lambda value: value is None or _is_number(value), "a finite number of decibels, or nothing"),
+    "snr_db": (
+        lambda value: (
+            value is None or (isinstance(value, int | float) and _is_number(value) and abs(value) <= LARGEST_SNR_DB)
+        ),
+        f"a finite number of decibels from -{LARGEST_SNR_DB} to {LARGEST_SNR_DB}, or nothing",
+    ),
     "noise_seed": _WHOLE,
     "as_measured": _FLAG,
     "simulated_coils": _COILS,

@@ -82,6 +82,22 @@ def open_model(source: str, *, which: str = BEST) -> BaseModel:
     return _open(source, which, ())
 
 
+def check_named(source: str) -> None:
+    """Say at once that there is no such model, before anything that takes long; files are opened later.
+
+    Raises
+    ------
+    UnknownModel
+        If `source` is neither the name of a model nor a path that exists.
+    """
+    names, path = [card.name for card in model_cards()], Path(source)
+    if published_weights(source) is not None or source in names or path.exists():
+        return
+    if path.suffix or len(path.parts) > 1:
+        raise UnknownModel(f"There is no model file or run directory at {source}; check the path.")
+    raise UnknownModel(f"There is no model called '{source}'; choose one of: {', '.join(names)}.")
+
+
 def save_checkpoint(
     path: Path, model: nn.Module, base: BaseModel, config: FinetuneConfig, *, step: int, psnr: float | None
 ) -> None:
@@ -108,6 +124,7 @@ def _is_name(base: BaseModel) -> bool:
 
 
 def _open(source: str, which: str, above: tuple[Path, ...]) -> BaseModel:
+    check_named(source)
     path = Path(source)
     cards = {card.name: card for card in model_cards()}
     if entry := published_weights(source):
@@ -119,11 +136,7 @@ def _open(source: str, which: str, above: tuple[Path, ...]) -> BaseModel:
         if not (path / which).is_file():
             raise UnreadableWeights(f"{source} holds no checkpoint ({which}); give a run directory or resume it.")
         return _open_checkpoint(path / which, source, above)
-    if path.is_file():
-        return _open_checkpoint(path, source, above)
-    if path.suffix or len(path.parts) > 1:
-        raise UnknownModel(f"There is no model file or run directory at {source}; check the path.")
-    raise UnknownModel(f"There is no model called '{source}'; choose one of: {', '.join(cards)}.")
+    return _open_checkpoint(path, source, above)
 
 
 def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseModel:

@@ -28,6 +28,8 @@ class Optimiser(StrEnum):
     ADAMW = "adamw"
     SGD = "sgd"
 
+
+LARGEST_SNR_DB = 300  # either way: far beyond what float32 can tell from no noise, or from nothing but noise
 SSIM_WINDOW = 7
 _CHOICES = {"precision": ("auto", "float32", "bfloat16"), "phase_encode": ("y", "x", None)}
 
@@ -131,8 +133,12 @@ class FinetuneConfig:
             raise BadConfig(f"A batch of {self.batch} cannot be shared by {self.devices} devices; raise the batch.")
         if self.loss is Loss.L1_SSIM and 0 < self.strip_rows < SSIM_WINDOW:
             raise BadConfig(f"SSIM looks at {SSIM_WINDOW}x{SSIM_WINDOW} voxels; use strips of at least so many rows.")
-        if self.snr_db is not None and not math.isfinite(self.snr_db):
-            raise BadConfig("The SNR is not a number; give it in dB, such as 30, or leave it out for no added noise.")
+        # written so that NaN fails too
+        if self.snr_db is not None and not abs(self.snr_db) <= LARGEST_SNR_DB:
+            raise BadConfig(
+                f"The SNR is not a number from -{LARGEST_SNR_DB} to {LARGEST_SNR_DB}; give it in dB, such as 30, or "
+                "leave it out for no added noise."
+            )
         if not 0 <= self.weight_decay < math.inf:
             raise BadConfig(f"The weight decay is {self.weight_decay:g}; give a number of at least 0, such as 0.01.")
         if self.learning_rate is not None and not 0 < self.learning_rate < 10:

@@ -235,3 +235,15 @@ def test_several_values_after_one_option():
     assert spread(["finetune", "--train", "a", "b", "--val", "c", "--json"], {"--train", "--val"}) == [
         "finetune", "--train", "a", "--train", "b", "--val", "c", "--json",
     ]  # fmt: skip
+
+
+def test_zero_filled_is_a_method_of_reconstruct_too(head, tmp_path):
+    call("undersample", head, "--out", tmp_path / "one.nii.gz")
+    answer("reconstruct", head, "--model", "zero-filled", "--out", tmp_path / "two.nii.gz")
+    assert np.array_equal(load(tmp_path / "one.nii.gz").image, load(tmp_path / "two.nii.gz").image)
+
+
+def test_a_missing_folder_and_an_absurd_snr_are_told_in_a_whole_sentence(head, tmp_path):
+    said = refused("convert", head, "--out", tmp_path / "none" / "a.nii.gz")
+    assert said.endswith("create it, or save a.nii.gz elsewhere.")
+    assert "decibels" in refused("undersample", head, "--snr", 1e9, "--out", tmp_path / "a.nii.gz")

@@ -22,7 +22,7 @@ def test_the_short_axis_of_kspace_is_the_coils_wherever_it_stands(tmp_path, axis
     np.testing.assert_array_equal(scan.kspace.slice(0, 0), KSPACE)
     words = [*("ky", "kx")[:axis], "coil", *("ky", "kx")[axis:]]
     assert told(
-        scan, f"guessed: {', '.join(words)}; name them with --axes", "guessed from where its energy is: k-space"
+        scan, f"guessed: {', '.join(words)}; give them by name", "guessed from where its energy is: k-space"
     )
     assert scan.origin is Origin.RAW
 

@@ -1,5 +1,6 @@
 """The networks against what their authors' own programs returned, for weights and inputs made by formula."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -168,3 +169,32 @@ def test_each_example_of_a_batch_may_have_a_mask_of_its_own():
 def test_formulas_that_cannot_be_read_are_refused(formula):
     with pytest.raises(ValueError, match=r"fills nothing|is no formula|is not known"):
         inputs_of({"inputs": [{"name": "x", "shape": [3, 4], "formula": formula}]}, torch.float32)
+
+
+def varied(name, **config):
+    """A public document with another configuration, and its first output alone."""
+    document = copy.deepcopy(DOCUMENTS[name])
+    document["config"] |= config
+    return document | {"outputs": {"out": None}}
+
+
+def test_other_configurations_are_run_as_they_say():
+    """Documents that are not public have them: two channels, dropout, a given number of centre lines."""
+    two = varied("fastmri_unet_b", in_chans=2, out_chans=2, drop_prob=0.3)
+    two["inputs"][0] |= {"shape": [2, 2, 50, 37], "formula": "x[n,ch,r,c] = sin(0.1*r + n + 2*ch) * cos(0.07*c)"}
+    assert run(two, torch.float64)["out"].shape == (2, 2, 50, 37)
+    given = run(varied("fastmri_varnet_b", num_low_frequencies=6), torch.float64)["out"]
+    listed = DOCUMENTS["fastmri_varnet_b"]["outputs"]["out_num_low_frequencies_6"]
+    assert difference(given, listed, torch.float64) <= tolerance(listed, torch.float64)
+
+
+def test_a_mask_may_be_given_by_its_bits_alone_or_by_a_sentence():
+    whole = varied("ista_net_plus_b", LayerNo=2)
+    bits, sentence = copy.deepcopy(whole), copy.deepcopy(whole)
+    del bits["inputs"][1]["formula"]
+    sentence["inputs"][1]["formula"] = (
+        "M[r,c] = 1 where u^2 + v^2 <= 36 or (7*r + 3*c) mod 5 == 0, with u = min(r, 64-r) and v = min(c, 64-c)"
+    )
+    outputs = [run(document, torch.float64)["out"] for document in (whole, bits, sentence)]
+    assert torch.equal(outputs[0], outputs[1])
+    assert torch.equal(outputs[0], outputs[2])

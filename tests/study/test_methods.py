@@ -1,5 +1,6 @@
 """Which runs are one method, and what methods are called."""
 
+from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.study.methods import resolve_methods
 from napari_mritransfer.training.config import FinetuneConfig
 from napari_mritransfer.training.rundir import RunDirectory
@@ -17,6 +18,13 @@ def test_the_same_seed_twice_is_no_second_sample_of_chance(tmp_path):
     methods = resolve_methods([first, other, again], "default")
     assert [method.sources for method in methods] == [(first, other), (again,)]
     assert [method.name for method in methods] == ["lft (a)", "lft (c)"]
+
+
+def test_runs_are_seeds_of_one_method_whatever_the_seed_of_the_masks_they_were_validated_with(tmp_path):
+    runs = [claimed(tmp_path / f"run{n}", seed=n, pattern=SamplingPattern(seed=n)) for n in (0, 1, 2)]
+    other_rate = claimed(tmp_path / "other", seed=3, pattern=SamplingPattern(rate=0.5, seed=3))
+    methods = resolve_methods([*runs, other_rate], "default")
+    assert [method.sources for method in methods] == [tuple(runs), (other_rate,)]
 
 
 def test_unmerged_runs_are_told_apart_by_their_seeds(tmp_path):

@@ -21,6 +21,7 @@ from napari_mritransfer.study.methods import resolve_methods
 from napari_mritransfer.study.sampling import Sampling, remarks
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.loop import finetune
+from napari_mritransfer.zoo.card import UnknownModel
 from napari_mritransfer.zoo.download import NotFetched
 
 PATTERN = SamplingPattern(rate=0.5, acs=0.25)
@@ -194,3 +195,27 @@ def test_networks_trained_on_cropped_images_see_the_part_that_is_shown(tmp_path,
     expected = as_shown(zero_filled(measurement), measurement).abs()
     inside = expected[0, 1] > 0.2 * expected.max()
     torch.testing.assert_close(image[0, 1][inside], expected[0, 1][inside], rtol=0.15, atol=0)
+
+
+@pytest.mark.parametrize("settings", [{"combine_coils": True}, {"simulated_coils": 4}])
+def test_what_a_scan_taken_as_measured_cannot_have_is_refused_rather_than_ignored(scattered, settings):
+    with pytest.raises(BadConfig, match="as measured"):
+        Sampling(as_measured=True, **settings).measure(load(scattered))
+
+
+def test_leaving_out_parts_of_the_readout_is_remarked(raw_head):
+    scan = load(raw_head)
+    across = Sampling(PATTERN, phase_encode="y")
+    assert any("y is the readout" in remark for remark in remarks(scan, across, across.measure(scan)))
+    along = Sampling(PATTERN)
+    assert not any("readout" in remark for remark in remarks(scan, along, along.measure(scan)))
+
+
+def test_a_model_that_does_not_exist_is_told_before_any_other_is_run(head, tiny):
+    done = []
+    with pytest.raises(UnknownModel, match="no model called 'nonsense'"):
+        compare(
+            head, resolve_methods([tiny, "nonsense"], "default"), Sampling(PATTERN),
+            on_progress=lambda *told: done.append(told),
+        )  # fmt: skip
+    assert not done

@@ -75,6 +75,7 @@ def test_a_short_hand_written_config_takes_the_defaults():
         ({"weight_decay": 0.1}, "choose the optimiser 'adamw'"),
         ({"weight_decay": math.nan, "optimiser": Optimiser.SGD}, "The weight decay is nan"),
         ({"snr_db": math.inf}, "The SNR is not a number"),
+        ({"snr_db": 1e9}, "The SNR is not a number from -300 to 300"),
         ({"precision": "float16"}, "no 'precision' called 'float16'; choose one of: auto, float32, bfloat16"),
         ({"phase_encode": "z"}, "no 'phase_encode' called 'z'"),
     ],

@@ -20,10 +20,10 @@ import napari_mritransfer.training.job as job
 from napari_mritransfer.training.worker import serve
 from pathlib import Path
 real, broken = job.load_target, Path(__import__("sys").argv[1])
-def greedy(*arguments):
+def greedy(*arguments, **options):
     if broken.exists():
         raise MemoryError
-    return real(*arguments)
+    return real(*arguments, **options)
 job.load_target = greedy
 serve()
 """
