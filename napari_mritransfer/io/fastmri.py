@@ -58,7 +58,7 @@ def read(file: Hdf5File) -> Scan:
     if targets:
         notes.append(f"The file holds a reference reconstruction ({', '.join(targets)}).")
     scan = Scan.from_kspace(
-        KSpace(plain.shape, plain.slice, declared=declared, image_matrix=matrix),
+        KSpace(plain.shape, plain.slice, declared=declared, padded=padded if padded.any() else None, image_matrix=matrix),
         spacing_mm=None if header is None else _spacing_mm(header, (rows, columns)),
         phase_encode="x",
         origin=Origin.COIL_COMBINED if is_combined else Origin.RAW,

@@ -28,7 +28,7 @@ def write(scan: Scan, path: Path) -> None:
     Raises
     ------
     BadInput
-        If the scan has no k-space, or an axis is longer than the 65,535 that ISMRMRD counts to.
+        If the scan has no k-space or nothing was measured, or an axis is longer than the 65,535 that ISMRMRD counts to.
     OSError
         If the folder is missing or full.
     """
@@ -43,6 +43,8 @@ def write(scan: Scan, path: Path) -> None:
     is_transposed = scan.phase_encode == "x"
     measured = kspace.measured().T if is_transposed else kspace.measured()
     lines = np.flatnonzero(measured.any(axis=1))
+    if lines.size == 0:
+        raise BadInput(f"{scan.name or 'The scan'} is zero everywhere: ISMRMRD has no line to store; save it as .h5.")
     n_lines = len(lines)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         group = file.create_group("dataset")

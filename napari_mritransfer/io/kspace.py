@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_mritransfer.io.errors import UnreadableScan
 from napari_mritransfer.io.lazy import LazyStack
 from napari_mritransfer.physics.centred import centre_crop, inverse_transform
+from napari_mritransfer.physics.extent import measured_box
 
 ReadSlice = Callable[[int, int], NDArray[np.complex64]]
 Shape = tuple[int, int, int, int, int]
@@ -28,6 +29,8 @@ class KSpace:
         (frame, slice, coil, ky, kx); DC at index ``n // 2`` of the last two.
     declared
         ``(ky, kx)`` bool, True where the file says that it was measured; None where it says nothing.
+    padded
+        ``(ky, kx)`` bool, True where the file says that zeros were filled in; None where it says nothing.
     image_matrix
         ``(y, x)`` that images made from it are centre-cropped to: smaller than (ky, kx) where the readout was
         oversampled or the file names a smaller reconstruction.
@@ -45,10 +48,12 @@ class KSpace:
         read_slice: ReadSlice,
         *,
         declared: NDArray[np.bool_] | None = None,
+        padded: NDArray[np.bool_] | None = None,
         image_matrix: tuple[int, int] | None = None,
     ) -> None:
         self.shape = shape
         self.declared = declared
+        self.padded = padded
         self.image_matrix = image_matrix or shape[-2:]
         self._read_slice = read_slice
         self._kept: OrderedDict[tuple[int, int], NDArray[np.complex64]] = OrderedDict()
@@ -161,6 +166,19 @@ class KSpace:
         for index in looked_at:
             found |= np.any(self.slice(0, index) != 0, axis=0)
         return found
+
+    def box(self) -> tuple[int, int]:
+        """``(ky, kx)`` of the centred box that the scanner reached; all beyond is zero-padding.
+
+        Where the file does not say, it is the smallest one that holds every measured sample.
+
+        Raises
+        ------
+        ValueError
+            If nothing was measured.
+        """
+        sampled = self.measured()
+        return measured_box(sampled if self.padded is None else sampled | ~self.padded)
 
     def image(self) -> LazyStack:
         """Lazy ``(frame, slice, y, x)`` root-sum-of-squares image, float32; one coil's magnitude is the same thing."""

@@ -37,6 +37,8 @@ class Acquired:
         ``(ky, kx)`` bool on that box.
     matrix
         ``(ky, kx)`` before it was cut.
+    support
+        ``(ky, kx)`` of the centred box that the scanner reached; smaller than `box` where nothing was cut.
     crop
         ``(y, x)`` that images are centre-cropped to.
     """
@@ -44,34 +46,42 @@ class Acquired:
     kspace: Tensor
     sampled: NDArray[np.bool_]
     matrix: tuple[int, int]
+    support: tuple[int, int]
     crop: tuple[int, int] | None = None
 
     @classmethod
     def of(
-        cls, kspace: Tensor, sampled: NDArray[np.bool_], *, cut: bool = True, crop: tuple[int, int] | None = None
+        cls,
+        kspace: Tensor,
+        sampled: NDArray[np.bool_],
+        *,
+        reached: tuple[int, int] | None = None,
+        cut: bool = True,
+        crop: tuple[int, int] | None = None,
     ) -> "Acquired":
         """Cut away k-space that was only zero-padded, unless `cut` is false.
+
+        Parameters
+        ----------
+        reached
+            ``(ky, kx)`` of the centred box that the scanner could measure, where the file says it; else the smallest
+            one that holds all measured samples.
 
         Raises
         ------
         ValueError
             If nothing was measured.
         """
-        extent = measured_box(sampled)
+        extent = reached or measured_box(sampled)
         matrix = (kspace.shape[-2], kspace.shape[-1])
         box = extent if cut else matrix
         inside = centre_crop_or_pad(torch.from_numpy(sampled.copy()), box).numpy()
-        return cls(centre_crop_or_pad(kspace, box), inside, matrix, crop if crop != matrix else None)
+        return cls(centre_crop_or_pad(kspace, box), inside, matrix, extent, crop if crop != matrix else None)
 
     @property
     def box(self) -> tuple[int, int]:
         """``(ky, kx)`` of what is left."""
         return self.kspace.shape[-2], self.kspace.shape[-1]
-
-    @property
-    def support(self) -> tuple[int, int]:
-        """``(ky, kx)`` of the centred box that holds all measured samples; smaller than `box` where nothing was cut."""
-        return measured_box(self.sampled)
 
     def measurement(
         self, mask: SamplingMask, phase_encode: PhaseEncode, reference: Tensor | None, maps: Tensor | None,
@@ -180,7 +190,7 @@ def simulated_coils(image: Tensor, n_coils: int, seed: int, *, crop_to_support: 
         kspace = centre_crop_or_pad(kspace, support_of(image))
     box = (kspace.shape[-2], kspace.shape[-1])
     coils = expand(inverse_fourier(kspace), simulated_maps(n_coils, box, seed).to(torch.complex64))
-    return Acquired(fourier(coils), np.ones(box, dtype=bool), matrix)
+    return Acquired(fourier(coils), np.ones(box, dtype=bool), matrix, box)
 
 
 def maps_of(kspace: Tensor, mask: SamplingMask | None, phase_encode: PhaseEncode) -> Tensor | None:

@@ -1,5 +1,6 @@
 """A scan under a sampling becomes a measurement; needs torch, unlike the sampling itself."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,11 +66,12 @@ def measure_raw(scan: Scan, kspace: KSpace, sampling: "Sampling") -> Measurement
     sampled = kspace.measured()
     axis = _axis(sampling, scan, missing_along(sampled))
     acquired = Acquired.of(
-        torch.from_numpy(kspace.array()), sampled, cut=sampling.crop_to_support, crop=kspace.image_matrix
-    )
+        torch.from_numpy(kspace.array()), sampled,
+        reached=kspace.box(), cut=sampling.crop_to_support, crop=kspace.image_matrix,
+    )  # fmt: skip
     if 0 < sampling.virtual_coils < kspace.n_coils:
         compressed, _ = compress_coils(acquired.kspace, sampling.virtual_coils)
-        acquired = Acquired(compressed, acquired.sampled, acquired.matrix, acquired.crop)
+        acquired = replace(acquired, kspace=compressed)
     if sampling.as_measured:
         return as_measured(acquired, axis)
     if sampling.combine_coils:

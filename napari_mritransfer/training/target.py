@@ -95,5 +95,6 @@ class TargetScan:
         n_slices = kspace.shape[1]
         chosen = np.stack([kspace.slice(*divmod(index, n_slices)) for index in slices])[None]
         return Acquired.of(
-            torch.from_numpy(chosen), kspace.measured(), cut=config.crop_to_support, crop=kspace.image_matrix
-        )
+            torch.from_numpy(chosen), kspace.measured(),
+            reached=kspace.box(), cut=config.crop_to_support, crop=kspace.image_matrix,
+        )  # fmt: skip

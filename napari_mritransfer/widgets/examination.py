@@ -10,7 +10,7 @@ from napari_mritransfer.honesty.finding import Finding
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.io.kspace import KSpace
-from napari_mritransfer.physics.extent import has_holes, inside_box, measured_box
+from napari_mritransfer.physics.extent import has_holes, inside_box
 from napari_mritransfer.physics.noise import noise_sigma
 from napari_mritransfer.physics.support import measured_support
 from napari_mritransfer.widgets.layers import acquired_scan
@@ -105,7 +105,7 @@ def examine(layer: Any) -> Examination:
 def _examined_kspace(layer: Any, data: Any, scan: Scan, kspace: KSpace) -> Examination:
     sampled = kspace.measured()
     try:
-        box = measured_box(sampled)
+        box = kspace.box()
     except ValueError as error:
         return Examination(layer, data, problem=str(error))
     return Examination(layer, data, scan, box, sampled=sampled, noise=_noise(kspace, sampled))

@@ -62,6 +62,16 @@ def test_padded_columns_were_not_measured(tmp_path, kspace):
     assert any("3 of 24 columns were padded" in note for note in found.notes)
 
 
+def test_the_box_reaches_as_far_as_the_scanner_not_as_the_mask(tmp_path, kspace):
+    """Of a test scan the outermost encoded columns may be unsampled: they count as left out, padding does not."""
+    kspace[..., :2] = kspace[..., 22:] = 0
+    mask = np.zeros(COLUMNS, dtype=bool)
+    mask[8:16] = True
+    limits = xml(Limits(0, 19, 10))
+    found = load(write(tmp_path / "a.h5", kspace=kspace * mask, mask=mask.astype(np.float32), ismrmrd_header=limits))
+    assert found.kspace.box() == (ROWS, 20)
+
+
 def test_the_reference_reconstruction_is_at_hand(tmp_path, kspace):
     target = np.random.default_rng(0).random((SLICES, 16, 20)).astype(np.float32)
     path = write(tmp_path / "a.h5", kspace=kspace, reconstruction_rss=target)
