@@ -57,16 +57,16 @@ def read(path: Path, options: ArrayOptions) -> Scan:
             raise UnreadableScan(
                 f"{path.name} seems to hold images of {shape[_COIL]} single coils; combine them, or choose kspace."
             )
-        space = "image" if is_image else "kspace"
         prefix = "" if is_image else "k"
         named = ",".join(f"{prefix}{word}" if word in ("y", "x") else word for word in words)
         if is_image:
             named = named.replace("coil", "frame")
+        is_guess = not is_ours and options.space is None
         options = ArrayOptions(None, named, "image" if is_image else "kspace")
         if len(shape) > _MAPS and shape[_MAPS] > 1:
             notes.append(f"The {shape[_MAPS]} maps are shown as frames.")
-        if not is_ours and options.space is None:
-            notes.append(f"It was taken for {'an image' if space == 'image' else 'k-space'} by where its energy is.")
+        if is_guess:
+            notes.append(f"It was taken for {'an image' if is_image else 'k-space'} by where its energy is.")
     own = {key[len(_MARK) :].lower(): value for key, value in sections.items() if key.startswith(_MARK)}
     return with_facts(scan_of(stored, path, options, notes=notes), own)
 

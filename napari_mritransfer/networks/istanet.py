@@ -33,6 +33,8 @@ class ISTANetPlus(nn.Module):
     Zhang, Ghanem: ISTA-Net, CVPR 2018, arXiv:1706.07929, sections 3.3 (ISTA-Net+) and 3.4 (loss).
     """
 
+    title: ClassVar[str] = "ISTA-Net+"
+    """What people call it."""
     takes_complex: ClassVar[bool] = False
     """The real part is all it keeps, so complex images are to be refused."""
     works_on_strips: ClassVar[bool] = False

@@ -34,6 +34,8 @@ class UNet(nn.Module):
     Ronneberger, Fischer, Brox: U-Net, MICCAI 2015; Zbontar et al.: fastMRI, arXiv:1811.08839, section 5.
     """
 
+    title: ClassVar[str] = "U-Net"
+    """What people call it."""
     takes_complex: ClassVar[bool] = True
     """Complex images are taken, as their magnitude: the phase is lost, as it is upstream."""
     works_on_strips: ClassVar[bool] = False

@@ -31,6 +31,8 @@ class VarNet(nn.Module):
     Sriram et al.: End-to-end variational networks, MICCAI 2020, arXiv:2004.06688; Hammernik et al., MRM 2018.
     """
 
+    title: ClassVar[str] = "VarNet"
+    """What people call it."""
     takes_complex: ClassVar[bool] = True
     """Complex images are what it computes with."""
     works_on_strips: ClassVar[bool] = False

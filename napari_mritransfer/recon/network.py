@@ -128,7 +128,7 @@ def check_suits(network: nn.Module, measurement: Measurement) -> None:
     Unsuitable
         If so.
     """
-    name = type(network).__name__
+    name = getattr(network, "title", type(network).__name__)
     if not getattr(network, "takes_complex", True) and not measurement.is_real:
         raise Unsuitable(
             f"{name} works on magnitude images, and this measurement is complex; undersample a magnitude image of the "

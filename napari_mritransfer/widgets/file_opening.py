@@ -13,6 +13,7 @@ from napari_mritransfer.io.array_options import AmbiguousArray, ArrayOptions
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.array_dialog import ArrayDialog
 from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
+from napari_mritransfer.widgets.rereading import Reading, question_about, reading_of
 
 
 class FileOpening(QObject):
@@ -21,14 +22,14 @@ class FileOpening(QObject):
     Signals
     -------
     opened
-        The file's layers, as napari's layer tuples.
+        The file's layers, as napari's layer tuples, and the layer that they replace: None but after `correct`.
     refused
         Why there are none, in one sentence.
     ended
         Nothing is on its way any more, whether or not it went well.
     """
 
-    opened = Signal(object)
+    opened = Signal(object, object)
     refused = Signal(str)
     ended = Signal()
 
@@ -37,18 +38,32 @@ class FileOpening(QObject):
         self._window = parent
         self.dialog: ArrayDialog | None = None
         self.is_busy = False
+        self._replaced: Any = None
 
     def open(self, path: str | Path) -> None:
         """Read a file; whatever comes of it is told by a signal."""
+        if self._begins(Path(path).name):
+            self._read(str(path), ArrayOptions())
+
+    def correct(self, layer: Any) -> None:
+        """Ask how a bare array's layer is to be read instead; what was chosen or guessed is filled in."""
+        reading = reading_of(layer)
+        if reading is not None and self._begins(reading.path.name):
+            self._replaced = layer
+            self._start(thread_worker(_question)(reading))
+
+    def _begins(self, name: str) -> bool:
         if self.is_busy:
-            self.refused.emit(f"{Path(path).name} was not opened, because another file is on its way; open it again.")
-            return
+            self.refused.emit(f"{name} was not opened, because another file is on its way; open it again.")
+            return False
         self.is_busy = True
-        self._read(str(path), ArrayOptions())
+        return True
 
     def _read(self, path: str, options: ArrayOptions) -> None:
         # not by viewer.open, which knows the manifest's endings alone and wraps what a reader complains about
-        reader = thread_worker(_layers_in)(path, options)
+        self._start(thread_worker(_layers_in)(path, options))
+
+    def _start(self, reader: Any) -> None:
         reader.returned.connect(self._on_file_returned)
         reader.errored.connect(self._on_file_errored)
         reader.start()
@@ -58,7 +73,7 @@ class FileOpening(QObject):
         path, layers = found
         if isinstance(layers, list):
             self._close_dialog()
-            self.opened.emit(layers)
+            self.opened.emit(layers, self._replaced)
             self._end()
         elif self.dialog is not None:
             self.dialog.show_problem(str(layers))
@@ -93,7 +108,7 @@ class FileOpening(QObject):
             dialog.deleteLater()
 
     def _end(self) -> None:
-        self.is_busy = False
+        self.is_busy, self._replaced = False, None
         self.ended.emit()
 
 
@@ -106,3 +121,11 @@ def _layers_in(path: str, options: ArrayOptions) -> "tuple[str, list[LayerTuple]
         return path, question
     except (BadInput, OSError) as error:
         return path, str(error)
+
+
+def _question(reading: Reading) -> "tuple[str, str | AmbiguousArray]":
+    """Runs in a thread of napari's. What to ask about a file, or why nothing can be asked, in one sentence."""
+    try:
+        return str(reading.path), question_about(reading)
+    except (BadInput, OSError) as error:
+        return str(reading.path), str(error)

@@ -10,13 +10,13 @@ from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.dock import text_label
 from napari_mritransfer.widgets.examination import Examination, counted
 from napari_mritransfer.widgets.kspace_views import VIEWS, view_layers
-from napari_mritransfer.widgets.layers import KEY, identity
+from napari_mritransfer.widgets.layers import KEY, identity, place_above, views_of
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.mask_view import MaskView
 
 
 class KSpaceSection(QGroupBox):
-    """Seen only with a scan that has k-space; ticking a box adds its layers above the scan's, unticking removes them.
+    """Seen only with a scan that has k-space; ticking a box puts its layers on top, unticking removes them.
 
     Signals
     -------
@@ -68,6 +68,8 @@ class KSpaceSection(QGroupBox):
         if not is_on:
             for layer in there:
                 self._viewer.layers.remove(layer)
+            if there and self._found is not None and self._found.layer in self._viewer.layers:
+                self._viewer.layers.selection.active = self._found.layer  # else none would be
         elif not there:
             self._add(view)
         self._on_layers_changed()
@@ -82,7 +84,7 @@ class KSpaceSection(QGroupBox):
             self.failed.emit(str(error))
             return
         position = self._viewer.dims.current_step
-        for place, (data, settings, kind) in enumerate(made, start=layers.index(found.layer) + 1):
+        for place, (data, settings, kind) in enumerate(made, start=place_above(layers, found.layer)):
             layers.insert(place, Layer.create(data, settings, kind))
         # a new axis comes first, and napari would begin in its middle
         added = self._viewer.dims.ndim - len(position)
@@ -91,19 +93,15 @@ class KSpaceSection(QGroupBox):
 
     def _shown(self, kind: str) -> list[Any]:
         """The layers of a view of this scan that are in the viewer."""
-        found = self._found
-        wanted = None if found is None else identity(found.layer)
-        return [layer for layer in self._viewer.layers if wanted is not None and _is_view(layer, wanted, kind)]
+        if self._found is None:
+            return []
+        views = views_of(self._viewer.layers, self._found.layer)
+        return [view for view in views if view.metadata[KEY].get("kind") == kind]
 
     def _on_layers_changed(self, _event: object = None) -> None:
         """GUI thread; a layer may have been deleted in napari's own list."""
         for kind, box in self.boxes.items():
             box.setChecked(bool(self._shown(kind)))
-
-
-def _is_view(layer: Any, of: str, kind: str) -> bool:
-    own = layer.metadata.get(KEY)
-    return isinstance(own, dict) and own.get("of") == of and own.get("kind") == kind
 
 
 def _facts(found: Examination) -> str:

@@ -177,6 +177,18 @@ def find_layer(layers: Iterable[Any], wanted: str) -> Any | None:
     return next((layer for layer in layers if identity(layer) == wanted), None)
 
 
+def views_of(layers: Iterable[Any], layer: Any) -> list[Any]:
+    """The layers that show a scan's layer in another way, such as its k-space."""
+    wanted = identity(layer)
+    owns = ((one, one.metadata.get(KEY)) for one in layers)
+    return [one for one, own in owns if wanted and isinstance(own, Mapping) and own.get("of") == wanted]
+
+
+def place_above(layers: Any, layer: Any) -> int:
+    """Where a new layer made from this one is seen: above it and its views."""
+    return 1 + max(int(layers.index(one)) for one in (layer, *views_of(layers, layer)))
+
+
 def _layer(
     scan: Scan, image: Voxels, name: str, part: str, kind: str, extra: Mapping[str, Any] | None
 ) -> LayerTuple:

@@ -26,6 +26,7 @@ from napari_mritransfer.widgets.layer_choice import LayerChoice, is_offered
 from napari_mritransfer.widgets.layers import LayerTuple
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.measuring import measuring_of
+from napari_mritransfer.widgets.rereading import reading_of, without
 from napari_mritransfer.widgets.sampling_form import SamplingForm
 from napari_mritransfer.widgets.settings import preferences
 from napari_mritransfer.widgets.theme import colours_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _OPEN = "Open file…"
+_UNDERSAMPLE, _TAKE = "Undersample", "Take as measured"
 _FILES = f"MRI scans ({' '.join('*' + ending for ending in KNOWN)})"
 
 
@@ -53,10 +55,12 @@ class LoadDock(Dock):
         self.choice = LayerChoice(self.viewer)
         self.open_file = QPushButton(_OPEN)
         self.facts, self.notes = text_label(), text_label()
+        self.axes = QPushButton("Axes…")
+        self.axes.setToolTip("Say what the axes of this array are, if the guess is wrong; the scan is read again")
         self.findings = FindingsView()
         self.kspace = KSpaceSection(self.viewer)
         self.form = SamplingForm(preferences().default_rate)
-        self.undersample = QPushButton("Undersample")
+        self.undersample = QPushButton(_UNDERSAMPLE)
         self.stop = QPushButton("Stop")
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)  # how long it takes is not known, and it is short
@@ -68,6 +72,7 @@ class LoadDock(Dock):
 
         self.choice.chosen.connect(self._on_layer_chosen)
         self.open_file.clicked.connect(self._on_open_clicked)
+        self.axes.clicked.connect(self._on_axes_clicked)
         self.opening.opened.connect(self._on_file_opened)
         self.opening.refused.connect(self._complain)
         self.opening.ended.connect(self._on_opening_ended)
@@ -104,8 +109,12 @@ class LoadDock(Dock):
         for inner in (scan_layout, sampling_layout):
             inner.setContentsMargins(6, 6, 6, 6)
         scan_layout.addLayout(row)
-        for part in (self.facts, self.notes, self.findings):
-            scan_layout.addWidget(part)
+        told = QHBoxLayout()
+        told.addWidget(self.notes, 1)
+        told.addWidget(self.axes, 0, Qt.AlignmentFlag.AlignTop)
+        scan_layout.addWidget(self.facts)
+        scan_layout.addLayout(told)
+        scan_layout.addWidget(self.findings)
         sampling_layout.addWidget(self.form)
         buttons = QHBoxLayout()
         buttons.addWidget(self.undersample, 1)
@@ -123,22 +132,35 @@ class LoadDock(Dock):
         path, _ = QFileDialog.getOpenFileName(self, "Open a scan", "", _FILES)
         if not path:
             return
-        self._complaint = ""
-        self.open_file.setEnabled(False)
-        self.open_file.setText("Opening…")
-        self._show()
+        self._show_opening()
         self.opening.open(path)
 
-    def _on_file_opened(self, layers: list[LayerTuple]) -> None:
+    def _on_axes_clicked(self) -> None:
+        """GUI thread."""
+        self._show_opening()
+        self.opening.correct(self.choice.layer)
+
+    def _show_opening(self) -> None:
+        self._complaint = ""
+        self.open_file.setEnabled(False)
+        self.axes.setEnabled(False)
+        self.open_file.setText("Opening…")
+        self._show()
+
+    def _on_file_opened(self, layers: list[LayerTuple], replaced: Any) -> None:
         """GUI thread."""
         view.attach(self.viewer)
-        for data, settings, kind in layers:
-            self.choice.choose(self.viewer.add_layer(Layer.create(data, settings, kind)))
+        place = without(self.viewer.layers, replaced)
+        for offset, (data, settings, kind) in enumerate(layers):
+            layer = Layer.create(data, settings, kind)
+            self.viewer.layers.insert(place + offset, layer)
+            self.choice.choose(layer)
 
     def _on_opening_ended(self) -> None:
         """GUI thread, whether or not it went well."""
         self.open_file.setText(_OPEN)
-        self.open_file.setEnabled(True)
+        for button in (self.open_file, self.axes):
+            button.setEnabled(True)
 
     def _on_layer_chosen(self, layer: Any) -> None:
         """GUI thread."""
@@ -203,9 +225,11 @@ class LoadDock(Dock):
         is_busy = self._measuring.is_busy
         _tell(self.facts, _facts(layer, found))
         _tell(self.notes, " ".join(found.scan.notes) if found is not None and found.scan is not None else "")
+        self.axes.setVisible(reading_of(layer) is not None)
         self.findings.paint_concerns(colours_of(self.viewer).warning)
         self.findings.show_findings(found.findings if found is not None and found.scan is not None else ())
         is_usable = found is not None and found.scan is not None and not self.form.problem
+        self.undersample.setText(_TAKE if self.form.inputs.as_measured else _UNDERSAMPLE)
         self.undersample.setEnabled(is_usable and not is_busy)
         self.stop.setVisible(is_busy)
         self.bar.setVisible(is_busy)

@@ -19,7 +19,7 @@ from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.client import Answer, Result
 from napari_mritransfer.training.events import Failed
 from napari_mritransfer.widgets.examination import Examination
-from napari_mritransfer.widgets.layers import identity, scan_layers
+from napari_mritransfer.widgets.layers import identity, place_above, scan_layers
 from napari_mritransfer.widgets.requests import Request
 from napari_mritransfer.widgets.session import Session, Undersampled
 
@@ -205,7 +205,7 @@ class Measuring(QObject):
         self.measured.emit(job.layer(), {**values, "sampled": sampled})
 
     def _add_layer(self, job: _Job, image: Any, rate: str) -> str:
-        """Above its source, in its place and seen through the same window; the identity of the new layer."""
+        """Above its source and that one's views, in its place and seen through its window; the new layer's identity."""
         layers = self._live_session().viewer.layers
         source = job.layer()
         is_simulated = not job.sampling.as_measured and job.scan.kspace is None
@@ -215,7 +215,7 @@ class Measuring(QObject):
         ((data, settings, kind),) = scan_layers(scan, kind="zero-filled", extra={"measurement": job.out.name})
         settings["contrast_limits"], place = job.window, len(layers)
         if source is not None and source in layers:
-            settings["contrast_limits"], place = tuple(source.contrast_limits), layers.index(source) + 1
+            settings["contrast_limits"], place = tuple(source.contrast_limits), place_above(layers, source)
             if source.ndim == data.ndim:  # not so for a single slice that came as a layer of two axes
                 settings.update({name: getattr(source, name) for name in _PLACE})
         layer = Layer.create(data, settings, kind)

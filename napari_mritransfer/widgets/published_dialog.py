@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -48,8 +48,9 @@ class PublishedDialog(QDialog):
         self.setWindowTitle("Published weights")
         self.resize(560, 460)
         self.list = QListWidget()
+        self.list.setWordWrap(True)  # titles are longer than the window is wide
         self.facts, self.status = text_label(), text_label()
-        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.facts.show()
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.hide()
@@ -84,14 +85,15 @@ class PublishedDialog(QDialog):
         found: PublishedWeights = item.data(Qt.ItemDataRole.UserRole)
         return found
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Stop a download on its way; what has arrived is kept for the next time."""
-        self._should_stop.set()
-        super().closeEvent(event)
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Stop a download on its way, however the dialog goes: Escape closes it without a close event."""
+        if event is None or not event.spontaneous():  # a minimised window is not closed
+            self._should_stop.set()
+        super().hideEvent(event)
 
     def _on_row_changed(self) -> None:
         """GUI thread."""
-        self.status.setText("")
+        self._tell("")
         self._show()
 
     def _on_take_clicked(self) -> None:
@@ -103,7 +105,7 @@ class PublishedDialog(QDialog):
         self._running = self.entry
         self._should_stop.clear()
         self.bar.setValue(0)
-        self.status.setText(f"Connecting to {self.entry.url} …")
+        self._tell(f"Connecting to {self.entry.url} …")
         # not in the worker process: a gigabyte would keep its other tasks waiting
         worker: Any = thread_worker(_fetched)(self.entry, self._should_stop)
         worker.yielded.connect(self._on_progress_yielded)
@@ -120,12 +122,12 @@ class PublishedDialog(QDialog):
         done, total = progress
         self.bar.setRange(0, _BAR_STEPS if total else 0)
         self.bar.setValue(round(_BAR_STEPS * done / total) if total else 0)
-        self.status.setText(f"{done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else ""))
+        self._tell(f"{done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else ""))
 
     def _on_fetched_returned(self, sentence: str) -> None:
         """GUI thread."""
         running, self._running = self._running, None
-        self.status.setText(sentence or "It is on this computer now.")
+        self._tell(sentence or "It is on this computer now.")
         self._show()
         if not sentence and running is not None:
             self.chosen.emit(running.name)
@@ -133,8 +135,12 @@ class PublishedDialog(QDialog):
     def _on_fetched_errored(self, error: Exception) -> None:
         """GUI thread."""
         self._running = None
-        self.status.setText(f"The download failed ({error}); try again, or open a file of your own.")
+        self._tell(f"The download failed ({error}); try again, or open a file of your own.")
         self._show()
+
+    def _tell(self, sentence: str) -> None:
+        self.status.setText(sentence)
+        self.status.setVisible(bool(sentence))
 
     def _show(self) -> None:
         for row in range(self.list.count()):

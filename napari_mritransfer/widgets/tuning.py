@@ -138,7 +138,7 @@ class Tuning(QObject):
         self.runs: list[Run] = []
         self._waiting: list[Run] = []
         self._request: Request | None = None
-        self._failures: list[str] = []
+        self._failures: dict[str, list[str]] = {}  # labels of runs by what went wrong
         self._out_of_patience = QTimer(self)
         self._out_of_patience.setSingleShot(True)
         self._out_of_patience.setInterval(_PATIENCE_MS)
@@ -164,7 +164,7 @@ class Tuning(QObject):
         """
         if self.is_busy:
             raise RuntimeError("A transfer is running; stop it first.")
-        self.runs, self._waiting, self._failures = list(runs), list(runs), []
+        self.runs, self._waiting, self._failures = list(runs), list(runs), {}
         self._to(RunState.RUNNING, "Starting…")
         self._next()
 
@@ -207,13 +207,14 @@ class Tuning(QObject):
         run.take(answer)
         self.told.emit(run, answer)
         if isinstance(answer, Failed):
-            self._failures.append(f"{run.label}: {answer.reason}")
+            self._failures.setdefault(answer.reason, []).append(run.label)
         if crashed or self.state is RunState.STOPPING:
             self._forget_waiting()
         if self._waiting:
             self._next()
         elif self._failures:
-            self._to(RunState.FAILED, " ".join(self._failures))
+            told = [f"{', '.join(labels)}: {reason}" for reason, labels in self._failures.items()]
+            self._to(RunState.FAILED, " ".join(told))
         elif isinstance(answer, Stopped):
             self._to(RunState.DONE, f"Stopped at step {answer.step} of {run.config.steps}; Resume goes on from there.")
         else:

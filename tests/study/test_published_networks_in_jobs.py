@@ -96,7 +96,7 @@ def test_istanet_learns_with_its_symmetry_loss(scans, bases, tmp_path, monkeypat
 
 
 def test_istanet_refuses_complex_scans_by_name(scans, bases, tmp_path):
-    with pytest.raises(Unsuitable, match="ISTANetPlus works on magnitude images"):
+    with pytest.raises(Unsuitable, match="ISTA-Net\\+ works on magnitude images"):
         compare(scans["raw"], resolve_methods([bases["istanet"]], bases["istanet"]), Sampling(PATTERN), device="cpu")
     with pytest.raises(JobFailed, match="works on magnitude images"):
         finetune(config(bases["istanet"], scans["raw"], "ft"), lambda e: None, lambda: False, run=tmp_path / "run")

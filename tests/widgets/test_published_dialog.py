@@ -3,12 +3,15 @@
 import hashlib
 import http.server
 import threading
+import time
 from dataclasses import replace
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_mritransfer.widgets import published_dialog
 from napari_mritransfer.widgets.published_dialog import PublishedDialog
+from napari_mritransfer.zoo.download import DownloadStopped
 from napari_mritransfer.zoo.published import PUBLISHED
 
 CONTENT = bytes(range(256)) * 4096
@@ -61,6 +64,28 @@ def test_it_says_what_they_are_before_anything_is_downloaded(dialog, tmp_path):
     assert dialog.entry.url in dialog.facts.text()
     assert "Download" in dialog.take.text()
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_is_told_is_seen(dialog):
+    dialog.show()
+    assert dialog.facts.isVisible()
+    assert dialog.status.isHidden()
+    dialog.take.click()
+    assert dialog.status.isVisible()
+
+
+def test_escape_stops_the_download(dialog, qtbot, monkeypatch):
+    def fetch(_entry, _tell, should_stop):
+        while not should_stop():
+            time.sleep(0.01)
+        raise DownloadStopped("stopped")
+
+    monkeypatch.setattr(published_dialog, "fetch", fetch)
+    dialog.show()
+    dialog.take.click()
+    assert dialog.stop.isEnabled()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: "goes on from here" in dialog.status.text(), timeout=10_000)
 
 
 def test_downloading_moves_the_bar_and_ends_with_a_name_to_choose(dialog, qtbot):

@@ -80,6 +80,13 @@ def test_a_failure_is_told_and_does_not_keep_the_others_from_running(tuning, sen
     assert tuning.message.startswith("Full fine-tuning (FT): The loss became nan")
 
 
+def test_the_same_failure_of_several_strategies_is_told_once(tuning, sent):
+    tuning.start([run_of("ft"), run_of("lft")])
+    for number in (0, 1):
+        sent[number].ended.emit(Failed("The file is gone.", 0))
+    assert tuning.message == "Full fine-tuning (FT), Linear fine-tuning (LFT): The file is gone."
+
+
 def test_after_a_failure_the_next_start_works(tuning, sent):
     tuning.start([run_of()])
     sent[0].ended.emit(Failed("Memory ran out.", 0))

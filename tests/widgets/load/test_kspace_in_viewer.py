@@ -168,11 +168,21 @@ def test_unticking_removes_what_ticking_added_and_so_does_deleting_the_layer(vie
     assert [layer.name for layer in viewer.layers] == ["head", "head combined phase", "head combined magnitude"]
     box.click()
     assert [layer.name for layer in viewer.layers] == ["head"]
+    assert viewer.layers.selection.active.name == "head"
     box.click()
     viewer.layers.remove("head combined phase")
     assert box.isChecked()
     viewer.layers.remove("head combined magnitude")
     assert not box.isChecked()
+
+
+def test_what_was_asked_for_last_is_on_top(viewer, opened, tmp_path, examined, ready):
+    opened(write_raw(tmp_path / "head.cfl"), write_raw(tmp_path / "other.cfl"))
+    dock = examined()
+    dock.choose_layer(viewer.layers["head"])
+    ready(dock).kspace.boxes["kspace"].click()
+    dock.kspace.boxes["coils"].click()
+    assert [layer.name for layer in viewer.layers] == ["head", "head k-space", "head coil images", "other"]
 
 
 def test_over_kspace_there_is_no_scale_bar_and_beside_it_there_is(viewer, opened, tmp_path, examined):

@@ -148,3 +148,23 @@ def test_scattered_samples_become_a_zero_filled_layer_and_their_plane_a_picture(
     np.testing.assert_array_equal(dock.form.picture.lines, sampled)
     (measurement,) = session_of(viewer).measurements
     assert (measurement.has_reference, measurement.n_coils) == (False, 3)
+
+
+def test_the_button_says_what_it_will_do(opened_dock, opened, tmp_path, ready, orders):
+    opened(write_raw(tmp_path / "half.cfl", half()))
+    dock = ready(opened_dock())
+    assert dock.undersample.text() == "Undersample"
+    dock.form.fields["as_measured"].value = True
+    assert dock.undersample.text() == "Take as measured"
+    dock.form.fields["as_measured"].value = False
+    assert dock.undersample.text() == "Undersample"
+
+
+def test_the_zero_filled_image_comes_above_the_views_that_hid_the_scan(
+    viewer, opened_dock, opened, tmp_path, ready, ordered
+):
+    opened(write_raw(tmp_path / "head.cfl"))
+    dock = ready(opened_dock())
+    dock.kspace.boxes["kspace"].click()
+    ordered(dock).answer(np.ones((1, 5, 32, 28)), phase_encode="y")
+    assert [layer.name for layer in viewer.layers] == ["head", "head k-space", "head zero-filled 25 %"]
