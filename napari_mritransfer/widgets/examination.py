@@ -1,7 +1,7 @@
 """What the "Load scan" dock has to know about a layer before it can be undersampled."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,12 @@ from napari_mritransfer.honesty.finding import Finding
 from napari_mritransfer.io import Origin, Scan
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.io.kspace import KSpace
-from napari_mritransfer.physics.extent import has_holes, inside_box
+from napari_mritransfer.physics.extent import has_holes, inside_box, measured_lines
 from napari_mritransfer.physics.noise import noise_sigma
 from napari_mritransfer.physics.support import measured_support
 from napari_mritransfer.widgets.layers import acquired_scan
 
+_AXES: tuple[Literal["y"], Literal["x"]] = ("y", "x")
 _ORIGINS = {
     Origin.RAW: "raw data",
     Origin.MAGNITUDE: "magnitude image",
@@ -70,6 +71,12 @@ class Examination:
     def was_undersampled(self) -> bool:
         """Whether samples are missing amid those of its own k-space."""
         return self.sampled is not None and has_holes(self.sampled)
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether samples were chosen over the plane rather than line by line, so that no axis is the phase encode."""
+        inside = self.inside
+        return inside is not None and not any(measured_lines(inside, axis)[1] for axis in _AXES)
 
     @property
     def facts(self) -> str:

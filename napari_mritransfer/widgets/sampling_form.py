@@ -212,6 +212,7 @@ class SamplingForm(QWidget):
         offered = _offered(self._found)
         visible = {
             "kind": simulates,
+            "direction": not (inputs.as_measured and self._found is not None and self._found.is_scattered),
             "rate_percent": simulates,
             "acs_percent": simulates and inputs.kind is not MaskKind.CENTRE,
             "seed": simulates and (is_drawn or inputs.add_noise),
