@@ -23,6 +23,8 @@ from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, u
 if TYPE_CHECKING:
     from napari_mritransfer.study.sampling import Sampling
 
+_FAINTEST = 1e-15  # powers and their products must stay above float32's 1e-38; scanners' smallest units are about 1e-9
+
 
 def measure_image(scan: Scan, sampling: "Sampling") -> Measurement:
     """The measurement of a scan that is an image; see `Sampling.measure`.
@@ -65,8 +67,15 @@ def measure_raw(scan: Scan, kspace: KSpace, sampling: "Sampling") -> Measurement
         raise ValueError("This scan holds k-space already, so coils are not simulated; leave them out.")
     sampled = kspace.measured()
     axis = _axis(sampling, scan, missing_along(sampled))
+    samples = torch.from_numpy(kspace.array())
+    strongest = float(samples.abs().max())
+    if 0 < strongest < _FAINTEST:
+        raise ValueError(
+            f"The strongest sample of this k-space is {strongest:.1g}, too small to compute with in float32; multiply "
+            "the samples before saving them."
+        )
     acquired = Acquired.of(
-        torch.from_numpy(kspace.array()), sampled,
+        samples, sampled,
         reached=kspace.box(), cut=sampling.crop_to_support, crop=kspace.image_matrix,
     )  # fmt: skip
     if 0 < sampling.virtual_coils < kspace.n_coils:

@@ -219,3 +219,12 @@ def test_a_model_that_does_not_exist_is_told_before_any_other_is_run(head, tiny)
             on_progress=lambda *told: done.append(told),
         )  # fmt: skip
     assert not done
+
+
+def test_samples_too_small_for_float32_are_refused_in_a_sentence(raw_head):
+    kspace = load(raw_head).kspace.array() * np.float32(1e-25)
+    faint = Scan.from_kspace(KSpace.from_array(kspace), phase_encode="x")
+    with pytest.raises(BadConfig, match="too small to compute with"):
+        Sampling(PATTERN).measure(faint)
+    small = Scan.from_kspace(KSpace.from_array(kspace * np.float32(1e16)), phase_encode="x")
+    assert Sampling(PATTERN).measure(small).reference.abs().max() > 0
