@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from napari_mritransfer.io.errors import UnreadableScan
 from napari_mritransfer.io.kspace import LARGEST_BYTES, KSpace
 from napari_mritransfer.io.scan import Image, Origin, Scan
 from napari_mritransfer.io.stored_array import StoredArray
+from napari_mritransfer.physics.extent import missing_along
 
 _LEAST_LONG = 4  # what is shorter along its second longest axis is a table of echo times, not an image
 
@@ -117,9 +118,9 @@ def scan_of(
     if is_shifted:
         remarks.append("The k-space has its centre in the corners; it was shifted to the middle.")
     kspace = kspace_of(stored, guess.axes, is_shifted=is_shifted)
-    return Scan.from_kspace(
-        kspace, phase_encode=_undersampled_axis(energy), name=stem(path), path=path, notes=remarks
-    )  # fmt: skip
+    # lines are left out along the phase encode, never along the readout
+    axis = None if energy is None else missing_along(energy > 0)
+    return Scan.from_kspace(kspace, phase_encode=axis, name=stem(path), path=path, notes=remarks)
 
 
 def kspace_of(stored: StoredArray, axes: tuple[str, ...], *, is_shifted: bool = False) -> KSpace:
@@ -194,16 +195,6 @@ def _image_scan(stored: StoredArray, axes: tuple[str, ...], path: Path, notes: l
         raise _not_finite(path)
     origin = Origin.COIL_COMBINED if np.iscomplexobj(image) else Origin.MAGNITUDE
     return Scan.from_image(image, origin=origin, name=stem(path), path=path, notes=notes)
-
-
-def _undersampled_axis(energy: NDArray[np.float64] | None) -> Literal["y", "x"] | None:
-    """The axis along which whole lines are missing: lines are left out along the phase encode, never the readout."""
-    if energy is None:
-        return None
-    has_gaps = [bool((energy.sum(axis=across) == 0).any()) for across in (1, 0)]
-    if has_gaps[0] == has_gaps[1]:
-        return None
-    return "y" if has_gaps[0] else "x"
 
 
 def _finite(energy: NDArray[np.float64], path: Path) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from napari_mritransfer.io.array_options import ArrayOptions
 from napari_mritransfer.io.arrays import scan_of
 from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.io.byte_source import opened
-from napari_mritransfer.io.errors import BadInput, UnreadableScan
+from napari_mritransfer.io.errors import UnreadableScan
 from napari_mritransfer.io.provenance import facts_of, with_facts
 from napari_mritransfer.io.scan import Scan
 from napari_mritransfer.io.stored_array import ArrayInFile, Transposed
@@ -81,9 +81,7 @@ def write(scan: Scan, path: Path) -> None:
     OSError
         If the folder is missing or full.
     """
-    kspace = scan.kspace
-    if kspace is None:
-        raise BadInput(f"{scan.name or 'The scan'} has no k-space to write; save it as .nii.gz instead.")
+    kspace = scan.kspace_for(path)
     frames, slices, coils, rows, columns = kspace.shape
     shape = [columns, rows, 1, coils, *[1] * 6, frames, 1, 1, slices, 1, 1]
     sections: Mapping[str, str] = {

@@ -59,7 +59,7 @@ def read(file: Hdf5File) -> Scan:
         notes.append(f"The file holds a reference reconstruction ({', '.join(targets)}).")
     filled = padded if padded.any() else None
     scan = Scan.from_kspace(
-        KSpace(plain.shape, plain.slice, declared=declared, padded=filled, image_matrix=matrix),
+        plain.described(declared=declared, padded=filled, image_matrix=matrix),
         spacing_mm=None if header is None else _spacing_mm(header, (rows, columns)),
         phase_encode="x",
         origin=Origin.COIL_COMBINED if is_combined else Origin.RAW,

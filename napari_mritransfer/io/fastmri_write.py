@@ -23,9 +23,7 @@ def write(scan: Scan, path: Path) -> None:
     OSError
         If the folder is missing or full.
     """
-    kspace = scan.kspace
-    if kspace is None:
-        raise BadInput(f"{scan.name or 'The scan'} has no k-space to write; save it as .nii.gz instead.")
+    kspace = scan.kspace_for(path)
     frames, slices, coils, rows, columns = kspace.shape
     if frames != 1:
         raise BadInput(f"fastMRI's files hold one frame, but there are {frames}; save it as .mrd or .cfl instead.")

@@ -93,8 +93,6 @@ def save(scan: Scan, path: str | Path) -> None:
     if writer is None:
         others = f"{', '.join(endings.KSPACE)}, " if scan.kspace is not None else ""
         raise BadInput(f"{path.name or path} is no name to save this under; end it in {others}.nii or .nii.gz.")
-    if endings.ending(path) in endings.KSPACE and scan.kspace is None:
-        raise BadInput(f"{scan.name or 'The scan'} has no k-space to write to {path.name}; save it as .nii.gz instead.")
     writer(scan, path)
 
 

@@ -227,4 +227,5 @@ def _geometry(
     if not is_direction or not is_usable(affine):
         slice_mm = float(np.linalg.norm(step)) if np.linalg.norm(step) > 0 else z_mm
         return None, (slice_mm, y_mm, x_mm)
-    return affine, tuple(float(length) for length in spacing_of(affine)[::-1])  # type: ignore[return-value]
+    x_mm, y_mm, slice_mm = (float(length) for length in spacing_of(affine))
+    return affine, (slice_mm, y_mm, x_mm)

@@ -34,9 +34,7 @@ def write(scan: Scan, path: Path) -> None:
     """
     from ismrmrd.hdf5 import acquisition_dtype
 
-    kspace = scan.kspace
-    if kspace is None:
-        raise BadInput(f"{scan.name or 'The scan'} has no k-space to write; save it as .nii.gz instead.")
+    kspace = scan.kspace_for(path)
     if max(kspace.shape) > _LARGEST:
         raise BadInput(f"ISMRMRD counts to 65,535, but the k-space is {kspace.shape}; save it as .cfl or .h5 instead.")
     frames, slices, coils, _, _ = kspace.shape

@@ -58,6 +58,7 @@ class KSpace:
         self._read_slice = read_slice
         self._kept: OrderedDict[tuple[int, int], NDArray[np.complex64]] = OrderedDict()
         self._lock = threading.Lock()
+        self._measured: NDArray[np.bool_] | None = None
 
     @classmethod
     def from_array(cls, array: NDArray[np.complexfloating]) -> "KSpace":
@@ -73,6 +74,18 @@ class KSpace:
         whole = np.asarray(array, dtype=np.complex64)
         frames, slices, coils, rows, columns = whole.shape
         return cls((frames, slices, coils, rows, columns), lambda frame, index: whole[frame, index])
+
+    def described(
+        self,
+        *,
+        declared: NDArray[np.bool_] | None,
+        padded: NDArray[np.bool_] | None,
+        image_matrix: tuple[int, int] | None,
+    ) -> "KSpace":
+        """The same samples with what else is known of them."""
+        return KSpace(
+            self.shape, self._read_slice, declared=declared, padded=padded, image_matrix=image_matrix
+        )  # fmt: skip
 
     @property
     def nbytes(self) -> int:
@@ -160,12 +173,14 @@ class KSpace:
         """
         if self.declared is not None:
             return self.declared
-        n_slices = self.shape[1]
-        looked_at = sorted({0, n_slices // 2, n_slices - 1})
-        found = np.zeros(self.shape[-2:], dtype=bool)
-        for index in looked_at:
-            found |= np.any(self.slice(0, index) != 0, axis=0)
-        return found
+        if self._measured is None:
+            n_slices = self.shape[1]
+            found = np.zeros(self.shape[-2:], dtype=bool)
+            for index in sorted({0, n_slices // 2, n_slices - 1}):
+                found |= np.any(self.slice(0, index) != 0, axis=0)
+            found.flags.writeable = False
+            self._measured = found
+        return self._measured
 
     def box(self) -> tuple[int, int]:
         """``(ky, kx)`` of the centred box that the scanner reached; all beyond is zero-padding.

@@ -26,8 +26,7 @@ def read(path: Path, options: ArrayOptions) -> Scan:
     """
     with opened(path, compressed=False) as source:
         head = source.read(matlab_level5.HEADER_BYTES)
-    order = "little" if head[126:128] == b"IM" else "big"
-    version = int.from_bytes(head[124:126], order)  # type: ignore[arg-type]
+    version = int.from_bytes(head[124:126], "little" if head[126:128] == b"IM" else "big")
     if head[126:128] in (b"IM", b"MI") and version == _LEVEL_5:
         return _read_level_5(path, options)
     if (head[126:128] in (b"IM", b"MI") and version == _LEVEL_73) or head.startswith(b"\x89HDF"):

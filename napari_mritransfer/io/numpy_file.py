@@ -70,9 +70,10 @@ def read_npz(path: Path, options: ArrayOptions) -> Scan:
                 raise refused
             name = chosen(path, found, options)
             stored = _member(archive, members[name], path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        if isinstance(error, UnreadableScan):
-            raise
+    except UnreadableScan:
+        raise
+    # what zipfile raises for damage, for unknown compression and for passwords
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         raise UnreadableScan(
             f"{path.name} is no sound .npz archive, or was cut off; copy it again or save it anew."
         ) from None

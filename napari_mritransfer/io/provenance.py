@@ -85,10 +85,9 @@ def _known(kspace: KSpace, facts: Mapping[str, str]) -> KSpace:
     fits = matrix is not None and 1 <= matrix[0] <= rows and 1 <= matrix[1] <= columns
     if declared is None and not fits:
         return kspace
-    return KSpace(
-        kspace.shape,
-        kspace.slice,
+    return kspace.described(
         declared=kspace.declared if declared is None else declared,
+        padded=kspace.padded,
         image_matrix=(int(matrix[0]), int(matrix[1])) if fits and matrix is not None else kspace.image_matrix,
     )
 

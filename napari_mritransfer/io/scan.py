@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.io.axes import Axes, is_near_isotropic, spacing_of
+from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.io.kspace import KSpace
 
 __all__ = ["Axes", "Image", "Origin", "Scan"]
@@ -234,6 +235,19 @@ class Scan:
     def orientation(self) -> str:
         """``"axial"``, ``"sagittal"`` or ``"coronal"``."""
         return self.axes.orientation
+
+    def kspace_for(self, path: Path) -> KSpace:
+        """The k-space to write to a file.
+
+        Raises
+        ------
+        BadInput
+            If the scan has none.
+        """
+        if self.kspace is None:
+            name = self.name or "The scan"
+            raise BadInput(f"{name} has no k-space to write to {path.name}; save it as .nii.gz instead.")
+        return self.kspace
 
     def with_image(self, image: NDArray[Any], *, origin: Origin | None = None, name: str | None = None) -> "Scan":
         """The same geometry with new voxels, such as a reconstruction.

@@ -103,4 +103,5 @@ class ResidualPair(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, width, y, x)`` to the same."""
-        return features + self.second(torch.relu(self.first(features)))  # type: ignore[no-any-return]
+        correction: Tensor = self.second(torch.relu(self.first(features)))
+        return features + correction

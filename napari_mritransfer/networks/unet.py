@@ -171,7 +171,8 @@ class DoubleBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, before, y, x)`` to ``(batch, after, y, x)``."""
-        return self.layers(features)  # type: ignore[no-any-return]
+        result: Tensor = self.layers(features)
+        return result
 
 
 class UpBlock(nn.Module):
@@ -183,7 +184,8 @@ class UpBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, before, y, x)`` to ``(batch, after, 2y, 2x)``."""
-        return self.layers(features)  # type: ignore[no-any-return]
+        result: Tensor = self.layers(features)
+        return result
 
 
 def _settle(channels: int) -> tuple[nn.Module, nn.Module]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 _PLANE = (-2, -1)
 
@@ -17,6 +16,8 @@ def transform(image: NDArray[Any], axes: tuple[int, ...] = _PLANE) -> NDArray[np
     image
         Any shape, real or complex; computed in single precision.
     """
+    from scipy import fft  # slow to import, and most commands transform nothing in NumPy
+
     shifted = np.fft.ifftshift(np.asarray(image, dtype=np.complex64), axes)
     result: NDArray[np.complex64] = np.fft.fftshift(fft.fftn(shifted, axes=axes, norm="ortho"), axes)
     return result
@@ -24,6 +25,8 @@ def transform(image: NDArray[Any], axes: tuple[int, ...] = _PLANE) -> NDArray[np
 
 def inverse_transform(kspace: NDArray[Any], axes: tuple[int, ...] = _PLANE) -> NDArray[np.complex64]:
     """K-space to image: the inverse, and the adjoint, of `transform`."""
+    from scipy import fft
+
     shifted = np.fft.ifftshift(np.asarray(kspace, dtype=np.complex64), axes)
     result: NDArray[np.complex64] = np.fft.fftshift(fft.ifftn(shifted, axes=axes, norm="ortho"), axes)
     return result

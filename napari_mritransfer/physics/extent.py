@@ -28,9 +28,9 @@ def measured_box(sampled: Sampled) -> tuple[int, int]:
     return _centred_extent(_any(sampled, 1)), _centred_extent(_any(sampled, 0))
 
 
-def inside_box(sampled: Sampled) -> Sampled:
-    """`sampled` cut to its `measured_box`."""
-    return np.asarray(centre_crop(sampled, measured_box(sampled)))
+def inside_box(sampled: Sampled, box: tuple[int, int] | None = None) -> Sampled:
+    """`sampled` cut to a centred box, its `measured_box` where omitted."""
+    return np.asarray(centre_crop(sampled, box or measured_box(sampled)))
 
 
 def missing_along(sampled: Sampled) -> Literal["y", "x"] | None:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mritransfer.physics.coils import combine, expand, root_sum_of_squares
-from napari_mritransfer.physics.extent import has_holes, measured_box, measured_lines
-from napari_mritransfer.physics.extent import missing_along as missing_along  # what becomes of raw data is asked here
+from napari_mritransfer.physics.extent import has_holes, inside_box, measured_box
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
-from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
+from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern
+from napari_mritransfer.physics.raw_mask import drawn_mask, found_mask
 from napari_mritransfer.physics.sensitivity import calibration_region, low_frequency_maps
 from napari_mritransfer.physics.simulated_coils import simulated_maps
 from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, added_noise, signal_level, support_of
@@ -75,7 +75,7 @@ class Acquired:
         extent = reached or measured_box(sampled)
         matrix = (kspace.shape[-2], kspace.shape[-1])
         box = extent if cut else matrix
-        inside = centre_crop_or_pad(torch.from_numpy(sampled.copy()), box).numpy()
+        inside = inside_box(sampled, box).copy()  # torch shares memory with writable arrays only
         return cls(centre_crop_or_pad(kspace, box), inside, matrix, extent, crop if crop != matrix else None)
 
     @property
@@ -107,8 +107,7 @@ def as_measured(acquired: Acquired, phase_encode: PhaseEncode) -> Measurement:
     """
     if acquired.sampled.all():
         raise ValueError(_FULL)
-    lines, is_lines = measured_lines(acquired.sampled, phase_encode)
-    mask = SamplingMask(lines if is_lines else acquired.sampled, None)
+    mask = found_mask(acquired.sampled, phase_encode)
     return acquired.measurement(mask, phase_encode, None, maps_of(acquired.kspace, mask, phase_encode))
 
 
@@ -137,18 +136,9 @@ def undersample_raw(
     ValueError
         If lines are missing already, or the pattern does not fit.
     """
-    lines, is_lines = measured_lines(acquired.sampled, phase_encode)
     if has_holes(acquired.sampled):
         raise ValueError(_ALREADY)
-    drawn = make(pattern, len(lines))
-    note = drawn.note
-    n_support, dc = acquired.support[0 if phase_encode == "y" else 1], len(lines) // 2
-    if not lines[dc - n_support // 2 : dc - n_support // 2 + n_support].all():
-        note = f"{note} Only one side of k-space was measured to its end (partial Fourier).".strip()
-    kept = drawn.lines & lines
-    if not is_lines:
-        kept = acquired.sampled & (kept[:, None] if phase_encode == "y" else kept[None, :])
-    mask = SamplingMask(kept, pattern, note)
+    mask = drawn_mask(pattern, acquired.sampled, acquired.support, phase_encode)
     maps = maps_of(acquired.kspace, mask, phase_encode)
     coil_images = inverse_fourier(acquired.kspace)
     reference = _reference(coil_images, maps if maps is not None else maps_of(acquired.kspace, None, phase_encode))

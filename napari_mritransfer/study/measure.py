@@ -9,12 +9,12 @@ import torch
 from napari_mritransfer.io import Scan
 from napari_mritransfer.io.kspace import KSpace
 from napari_mritransfer.physics.compression import compress_coils
+from napari_mritransfer.physics.extent import missing_along
 from napari_mritransfer.physics.measured import measured
 from napari_mritransfer.physics.raw import (
     Acquired,
     as_measured,
     combined,
-    missing_along,
     simulated_coils,
     undersample_raw,
 )
@@ -44,9 +44,7 @@ def measure_image(scan: Scan, sampling: "Sampling") -> Measurement:
         acquired = simulated_coils(
             image, sampling.simulated_coils, sampling.noise_seed, crop_to_support=sampling.crop_to_support
         )
-        return undersample_raw(
-            acquired, sampling.pattern, axis, snr_db=sampling.snr_db, noise_seed=sampling.noise_seed
-        )  # fmt: skip
+        return _left_out(acquired, axis, sampling)
     return undersample(
         image, sampling.pattern, phase_encode=axis,
         crop_to_support=sampling.crop_to_support, snr_db=sampling.snr_db, noise_seed=sampling.noise_seed,
@@ -68,7 +66,7 @@ def measure_raw(scan: Scan, kspace: KSpace, sampling: "Sampling") -> Measurement
     sampled = kspace.measured()
     axis = _axis(sampling, scan, missing_along(sampled))
     samples = torch.from_numpy(kspace.array())
-    strongest = float(samples.abs().max())
+    strongest = max(abs(float(end)) for end in torch.view_as_real(samples).aminmax())  # takes no memory of its own
     if 0 < strongest < _FAINTEST:
         raise ValueError(
             f"The strongest sample of this k-space is {strongest:.1g}, too small to compute with in float32; multiply "
@@ -85,9 +83,11 @@ def measure_raw(scan: Scan, kspace: KSpace, sampling: "Sampling") -> Measurement
         return as_measured(acquired, axis)
     if sampling.combine_coils:
         acquired = combined(acquired)
-    return undersample_raw(
-        acquired, sampling.pattern, axis, snr_db=sampling.snr_db, noise_seed=sampling.noise_seed
-    )  # fmt: skip
+    return _left_out(acquired, axis, sampling)
+
+
+def _left_out(acquired: Acquired, axis: PhaseEncode, sampling: "Sampling") -> Measurement:
+    return undersample_raw(acquired, sampling.pattern, axis, snr_db=sampling.snr_db, noise_seed=sampling.noise_seed)
 
 
 def _axis(sampling: "Sampling", scan: Scan, found: PhaseEncode | None) -> PhaseEncode:

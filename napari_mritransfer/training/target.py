@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mritransfer.io import Origin, Scan, load
+from napari_mritransfer.physics.extent import missing_along
 from napari_mritransfer.physics.masks import SamplingPattern
-from napari_mritransfer.physics.raw import Acquired, missing_along, undersample_raw
+from napari_mritransfer.physics.raw import Acquired, undersample_raw
 from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, assumed_axis, support_of, undersample
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 

@@ -140,8 +140,9 @@ def merge(model: nn.Module) -> None:
     """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly."""
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
-            for tensor_name in list(module.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(module, str(tensor_name), leave_parametrized=True)
+            assert isinstance(module.parametrizations, nn.ModuleDict)
+            for tensor_name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, tensor_name, leave_parametrized=True)
     for _, layer in weighted_layers(model):
         factors = getattr(layer, "filter_factors", None)
         if isinstance(factors, FilterFactors):

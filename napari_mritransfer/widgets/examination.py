@@ -65,7 +65,7 @@ class Examination:
     @property
     def inside(self) -> NDArray[np.bool_] | None:
         """`sampled` without what was only zero-padded around it."""
-        return None if self.sampled is None else inside_box(self.sampled)
+        return None if self.sampled is None else inside_box(self.sampled, self.support)
 
     @property
     def was_undersampled(self) -> bool:

@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Literal
 
 from napari_mritransfer.physics import masks
-from napari_mritransfer.physics.extent import Sampled, inside_box, measured_lines, missing_along
+from napari_mritransfer.physics.extent import Sampled, inside_box, missing_along
 from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern
+from napari_mritransfer.physics.raw_mask import drawn_mask, found_mask
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.widgets.examination import Examination
 
@@ -15,7 +16,6 @@ _UNDERSAMPLED = (
     'undersampled".'
 )
 _FULL = 'Every sample of this k-space was measured; untick "Already undersampled" to leave some out.'
-_PARTIAL = "Only one side of k-space was measured to its end (partial Fourier)."
 
 
 class Direction(StrEnum):
@@ -168,21 +168,16 @@ def _preview_of_raw(sampling: Sampling, found: Examination, sampled: Sampled) ->
     named = sampling.phase_encode or found.scan.phase_encode or missing_along(sampled)
     axis: Literal["y", "x"] = "x" if named == "x" else "y"
     along = 0 if axis == "y" else 1
-    inside = inside_box(sampled) if sampling.crop_to_support else sampled
-    lines, are_whole = measured_lines(inside, axis)
-    mask = SamplingMask(lines if are_whole else inside, None)
-    if not sampling.as_measured:
+    reached = inside_box(sampled, found.support)
+    inside = reached if sampling.crop_to_support else sampled
+    if sampling.as_measured:
+        if reached.all():
+            raise ValueError(_FULL)
+        mask = found_mask(inside, axis)
+    else:
         if found.was_undersampled:
             raise ValueError(_UNDERSAMPLED)
-        drawn = masks.make(sampling.pattern, len(lines))
-        kept = drawn.lines & lines
-        is_one_sided = not measured_lines(inside_box(sampled), axis)[0].all()
-        mask = SamplingMask(
-            kept if are_whole else inside & (kept[:, None] if axis == "y" else kept[None, :]), sampling.pattern,
-            f"{drawn.note} {_PARTIAL}".strip() if is_one_sided else drawn.note,
-        )  # fmt: skip
-    elif inside_box(sampled).all():
-        raise ValueError(_FULL)
+        mask = drawn_mask(sampling.pattern, inside, found.support, axis)
     return LinesPreview(mask, axis, not named and not mask.is_plane, sampled.shape[along], found.support[along])
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pooch
-
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.io.lock import locked
 from napari_mritransfer.zoo.published import PublishedWeights
@@ -39,6 +37,8 @@ class NotFetched(BadInput):
 
 def cache_folder() -> Path:
     """Where fetched weights lie: the user's cache, or the folder named by ``MRITRANSFER_CACHE``."""
+    import pooch  # with what it needs for the network, too slow for every start of the program
+
     chosen = os.environ.get("MRITRANSFER_CACHE")
     return Path(chosen) if chosen else Path(pooch.os_cache("napari-mritransfer")) / "models"
 
@@ -115,6 +115,8 @@ def fetch(
 def _fetch(
     entry: PublishedWeights, on_progress: Progress, should_stop: Callable[[], bool], folder: Path, timeout_s: float
 ) -> Path:
+    import pooch
+
     noted = folder / f"{entry.file_name}.sha256"
     known = entry.sha256 or (noted.read_text("ascii").strip() if noted.is_file() else None)
     pooch.get_logger().setLevel("ERROR")  # its notes are for programmers

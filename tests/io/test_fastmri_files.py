@@ -5,6 +5,7 @@ from kspace_files import head, scan
 
 from napari_mritransfer.io import KSpace, Origin, Scan, UnreadableScan, describe, load, reconstruction_target, save
 from napari_mritransfer.io.mri_header import Limits, MriHeader, written
+from napari_mritransfer.io.provenance import with_facts
 
 SLICES, COILS, ROWS, COLUMNS = 3, 4, 32, 24
 
@@ -70,6 +71,7 @@ def test_the_box_reaches_as_far_as_the_scanner_not_as_the_mask(tmp_path, kspace)
     limits = xml(Limits(0, 19, 10))
     found = load(write(tmp_path / "a.h5", kspace=kspace * mask, mask=mask.astype(np.float32), ismrmrd_header=limits))
     assert found.kspace.box() == (ROWS, 20)
+    assert with_facts(found, {"image_matrix": "[8, 10]"}).kspace.box() == (ROWS, 20)
 
 
 def test_the_reference_reconstruction_is_at_hand(tmp_path, kspace):

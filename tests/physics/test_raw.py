@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_mritransfer.physics.coils import combine, expand, root_sum_of_squares
+from napari_mritransfer.physics.extent import missing_along
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.physics.raw import (
@@ -14,7 +15,6 @@ from napari_mritransfer.physics.raw import (
     as_measured,
     combined,
     maps_of,
-    missing_along,
     simulated_coils,
     undersample_raw,
 )

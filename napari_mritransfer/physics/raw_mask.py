@@ -1,0 +1,49 @@
+"""The mask of raw k-space: as it was measured, or with more lines left out. NumPy only, so that a form can draw it."""
+
+from typing import Literal
+
+from napari_mritransfer.physics.extent import Sampled, measured_lines
+from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
+
+_PARTIAL = "Only one side of k-space was measured to its end (partial Fourier)."
+
+
+def found_mask(sampled: Sampled, phase_encode: Literal["y", "x"]) -> SamplingMask:
+    """What was measured: lines where each was measured whole, else samples of the plane.
+
+    Parameters
+    ----------
+    sampled
+        ``(ky, kx)`` bool.
+    phase_encode
+        Image axis the lines run along.
+    """
+    lines, are_whole = measured_lines(sampled, phase_encode)
+    return SamplingMask(lines if are_whole else sampled, None)
+
+
+def drawn_mask(
+    pattern: SamplingPattern, sampled: Sampled, support: tuple[int, int], phase_encode: Literal["y", "x"]
+) -> SamplingMask:
+    """What a pattern leaves of what was measured; only measured lines can be kept.
+
+    Parameters
+    ----------
+    sampled
+        ``(ky, kx)`` bool, without holes (see `extent.has_holes`).
+    support
+        ``(ky, kx)`` of the centred box that the scanner reached: what is missing within it is partial Fourier.
+
+    Raises
+    ------
+    ValueError
+        If the pattern does not fit.
+    """
+    lines, are_whole = measured_lines(sampled, phase_encode)
+    drawn = make(pattern, len(lines))
+    n_support, dc = support[0 if phase_encode == "y" else 1], len(lines) // 2
+    is_partial = not lines[dc - n_support // 2 : dc - n_support // 2 + n_support].all()
+    kept = drawn.lines & lines
+    if not are_whole:
+        kept = sampled & (kept[:, None] if phase_encode == "y" else kept[None, :])
+    return SamplingMask(kept, pattern, f"{drawn.note} {_PARTIAL}".strip() if is_partial else drawn.note)
