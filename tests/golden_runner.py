@@ -15,6 +15,8 @@ from formulas import Values, assignments, evaluate
 from torch import Tensor, nn
 
 from napari_mritransfer.networks.istanet import ISTANetPlus, real_part_measured
+from napari_mritransfer.networks.slice_positions import SLICINGS
+from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.networks.unet import UNet
 from napari_mritransfer.networks.varnet import VarNet
 
@@ -91,6 +93,30 @@ def _istanet_outputs(network: ISTANetPlus, inputs: dict[str, Tensor], *_: object
     return {"zero_filled": zero_filled, "out": image, **numbered}
 
 
+def _slice_set(config: dict[str, Any]) -> SliceSet:
+    encoder = config.get("encoder_2d", "encoder1")
+    return SliceSet(
+        "conv5" if encoder == "encoder1" else encoder,
+        config.get("agg_fn", "attention"),
+        "learned" if config.get("use_position_encoding", False) else "off",
+        SLICINGS[config.get("slice_dim", 1) - 1],
+        code=config.get("attn_dim", 32),
+        heads=config.get("attn_num_heads", 1),
+        output_layer=config.get("output_layer", True),  # the program of 2021 has none
+        outputs=config.get("outputs", 1),
+        dropout=0.5 if config.get("attn_drop", False) else 0.0,
+    )
+
+
+def _slice_set_outputs(network: SliceSet, inputs: dict[str, Tensor], *_: object) -> dict[str, Tensor]:
+    found = network(inputs["x"])
+    outputs = {"out": found.prediction, "embedding": found.embedding}
+    if found.attention is not None:
+        heads_outermost = found.attention.transpose(0, 1).flatten(0, 1)[:, None]
+        outputs["attention_per_slice"] = heads_outermost
+    return outputs
+
+
 # what a `config` leaves out is as in the authors' programs
 FAMILIES: dict[str, Family] = {
     "models.Unet": Family(
@@ -108,6 +134,7 @@ FAMILIES: dict[str, Family] = {
         _varnet_outputs,
     ),
     "ISTANetplus": Family(lambda c: ISTANetPlus(c["LayerNo"]), _istanet_outputs),
+    "MRI2DSlice": Family(_slice_set, _slice_set_outputs),
 }  # fmt: skip
 
 # --- weights -----------------------------------------------------------------------------------------------------

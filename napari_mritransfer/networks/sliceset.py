@@ -1,0 +1,196 @@
+"""A volume as a set of 2-D slices: one encoder for all, a pooling that is deaf to their order, a small head."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from napari_mritransfer.networks.slice_encoders import RESNETS, ConvEncoder, ResNetEncoder
+from napari_mritransfer.networks.slice_pooling import AttentionPooling, Pooled, largest_of, mean_of
+from napari_mritransfer.networks.slice_positions import SLICINGS, PositionEncoder, Positions, Slicing
+
+Encoder = Literal["conv5", "resnet18", "resnet34", "resnet50"]
+Pooling = Literal["mean", "max", "attention"]
+ENCODERS: tuple[Encoder, ...] = ("conv5", "resnet18", "resnet34", "resnet50")
+POOLINGS: tuple[Pooling, ...] = ("mean", "max", "attention")
+POSITIONS: tuple[Positions, ...] = ("off", "learned", "sinusoidal")
+
+_AT_ONCE = 16  # slices in memory together when nothing learns: some 100 MB of maps at 2 mm
+
+
+class SliceSetOutput(NamedTuple):
+    """What a volume comes to.
+
+    Attributes
+    ----------
+    prediction
+        ``(batch, outputs)``: the label's value, a logit, or a logit per class.
+    attention
+        ``(batch, heads, slices)``, see `Pooled`.
+    embedding
+        ``(batch, code)``: what the head sees.
+    """
+
+    prediction: Tensor
+    attention: Tensor | None
+    embedding: Tensor
+
+
+class SliceSet(nn.Module):
+    """Slice-set network under the names of the published code, so that its checkpoints load strictly.
+
+    Volumes are ``(batch, 1, i, j, k)``, normally on the MNI 2 mm grid in L-A-S order and z-scored over all voxels.
+
+    Parameters
+    ----------
+    encoder
+        ``"conv5"``: as many blocks as there are `widths`, or a ResNet.
+    pooling
+        How the slices' codes are joined.
+    positions
+        Whether and how codes know where their slices lie.
+    slicing
+        Axis that volumes are cut along.
+    grid
+        ``(i, j, k)`` of a volume.
+    outputs
+        1 for a number or a yes-or-no question, otherwise the number of classes.
+    widths, features
+        Of ``"conv5"``, see `ConvEncoder`.
+    code
+        Features of a slice's code.
+    heads, output_layer
+        Of attention pooling, see `AttentionPooling`.
+    dropout
+        Of ``"conv5"``: share of features left out in training before the last layer of the encoder.
+    channels, imagenet_statistics
+        Of ResNets, see `ResNetEncoder`.
+
+    Raises
+    ------
+    ValueError
+        If an option is not one of those above.
+
+    References
+    ----------
+    Gupta et al., ISBI 2021, arXiv 2102.04438; Gupta et al., ISBI 2023, arXiv 2303.01491.
+    """
+
+    # the part that knows images; what follows is small and belongs to the task
+    encoder_part = "encoder_2d"
+
+    def __init__(
+        self,
+        encoder: Encoder = "conv5",
+        pooling: Pooling = "attention",
+        positions: Positions = "learned",
+        slicing: Slicing = "sagittal",
+        grid: Sequence[int] = (91, 109, 91),
+        outputs: int = 1,
+        *,
+        widths: Sequence[int] = (32, 64, 128, 256, 256),
+        features: int = 64,
+        code: int = 32,
+        heads: int = 1,
+        output_layer: bool = True,
+        dropout: float = 0.5,
+        channels: int = 3,
+        imagenet_statistics: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value, known in (
+            ("encoder", encoder, ENCODERS), ("pooling", pooling, POOLINGS), ("positions", positions, POSITIONS),
+            ("slicing", slicing, SLICINGS),
+        ):  # fmt: skip
+            if value not in known:
+                raise ValueError(f"There is no {name} called '{value}'; choose one of: {', '.join(known)}.")
+        if len(grid) != len(SLICINGS) or outputs < 1:
+            raise ValueError("A slice-set network takes volumes of three axes and has at least one output.")
+        self.slicing, self.pooling = slicing, pooling
+        self.grid = tuple(int(length) for length in grid)
+        self.n_slices = self.grid[SLICINGS.index(slicing)]
+        placed = features if encoder == "conv5" else code
+        places = None if positions == "off" else PositionEncoder(
+            placed, self.n_slices, slicing, learned=positions == "learned"
+        )  # fmt: skip
+        self.encoder_2d: ConvEncoder | ResNetEncoder
+        if encoder in RESNETS:
+            self.encoder_2d = ResNetEncoder(
+                encoder, code, places, channels=channels, imagenet_statistics=imagenet_statistics
+            )
+        else:
+            self.encoder_2d = ConvEncoder(widths, features, code, places, dropout)
+        if pooling == "attention":
+            self.pooled_attention = AttentionPooling(code, heads, output_layer=output_layer)
+        self.attn_post = nn.Linear(code, 64)
+        self.regressor = nn.Sequential(nn.ReLU(), nn.Linear(64, outputs))
+
+    def forward(self, volumes: Tensor, present: Tensor | None = None) -> SliceSetOutput:
+        """What volumes come to.
+
+        Parameters
+        ----------
+        volumes
+            ``(batch, 1, i, j, k)`` float.
+        present
+            ``(batch, slices)`` bool: slices to take into account, at least one a volume; all if None.
+
+        Raises
+        ------
+        ValueError
+            If a volume is not on this network's grid, or has no slice that is present.
+        """
+        codes = self.encoder_2d.place(self.encode(self.slices_of(volumes), present), present)
+        pooled = self.pool(codes, present)
+        return SliceSetOutput(self.head(pooled.embedding), pooled.attention, pooled.embedding)
+
+    def slices_of(self, volumes: Tensor) -> Tensor:
+        """The set ``(batch, slices, y, x)`` that a volume is cut into; a view.
+
+        Raises
+        ------
+        ValueError
+            If a volume is not on this network's grid.
+        """
+        if tuple(volumes.shape[1:]) != (1, *self.grid):
+            sizes = " × ".join(map(str, volumes.shape[1:]))
+            raise ValueError(f"This network takes volumes of {self.grid} voxels and one channel, not of {sizes}.")
+        return volumes[:, 0].movedim(1 + SLICINGS.index(self.slicing), 1)
+
+    def encode(self, slices: Tensor, present: Tensor | None = None) -> Tensor:
+        """Features ``(batch, slices, features)`` of every slice by itself; zero where none is present.
+
+        Where nothing learns, slices go through in groups, so that memory does not grow with their number.
+
+        Raises
+        ------
+        ValueError
+            If a volume has no slice that is present.
+        """
+        flat = slices.flatten(0, 1)[:, None]
+        if present is not None:
+            if not present.any(dim=1).all():
+                raise ValueError("A volume has no slice left; keep at least one.")
+            flat = flat[present.flatten()]
+        at_once = len(flat) if torch.is_grad_enabled() else _AT_ONCE
+        found = torch.cat([self._features(group) for group in flat.split(at_once)])
+        if present is not None:
+            found = found.new_zeros(present.numel(), found.shape[1]).index_put((present.flatten().nonzero()[:, 0],), found)
+        return found.unflatten(0, slices.shape[:2])
+
+    def _features(self, slices: Tensor) -> Tensor:
+        encoder = self.encoder_2d
+        return encoder.features(encoder.maps(slices.contiguous(), encoder.depths), encoder.depths)
+
+    def pool(self, codes: Tensor, present: Tensor | None = None) -> Pooled:
+        """One code per volume from those ``(batch, slices, code)`` of its slices."""
+        if self.pooling == "attention":
+            pooled: Pooled = self.pooled_attention(codes, present)
+            return pooled
+        return Pooled((mean_of if self.pooling == "mean" else largest_of)(codes, present), None)
+
+    def head(self, embedding: Tensor) -> Tensor:
+        """``(batch, outputs)`` from ``(batch, code)``."""
+        prediction: Tensor = self.regressor(self.attn_post(embedding))
+        return prediction
