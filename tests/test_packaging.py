@@ -79,8 +79,8 @@ def test_dependencies(distribution):
     """No Qt and no napari without an extra, and nothing pinned from above: that is what constraints.txt is for."""
     requirements = [Requirement(text) for text in distribution.requires]
     assert {one.name for one in requirements if one.marker is None} == {
-        *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "nibabel", "numpy", "pooch", "rich", "safetensors"),
-        *("scikit-image", "scipy"),
+        *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "nibabel", "numpy", "openpyxl", "pooch"),
+        *("rich", "safetensors", "scikit-image", "scipy"),
         *("torch", "typer"),
     }
     assert {bound.operator for one in requirements for bound in one.specifier} == {">="}
