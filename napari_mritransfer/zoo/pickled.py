@@ -15,6 +15,9 @@ _LARGEST_PICKLE = 64 * 2**20  # of structure alone; the tensors of an archive li
 _ARCHIVE = b"PK\x03\x04"  # how the loader, too, tells the formats apart
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PICKLES = 5  # magic number, protocol, system, content, names of the storages; then raw numbers
+CODEC = "_codecs.encode"
+"""What pickles before protocol 3 make bytes with; the loader really calls it."""
+_LONGEST_TEXT = 32  # bytes of the longest number there is, a complex one; texts of any length would take any memory
 _ITEM_BYTES = {
     "DoubleStorage": 8, "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8, "IntStorage": 4,
     "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1, "ComplexFloatStorage": 8,
@@ -114,8 +117,8 @@ def _look_into_legacy(path: Path, contents: Contents) -> dict[str, int]:
     return {}
 
 
-class _Nothing:
-    """Stands for whatever a pickle imports or builds; takes everything and does nothing."""
+class Nothing:
+    """Stands for what a pickle imports or builds; takes everything and does nothing."""
 
     def __init__(self, *arguments: object, **options: object) -> None:
         pass
@@ -133,6 +136,14 @@ class _Nothing:
         """Take items."""
 
     add = append
+
+
+class _EncodedText(Nothing):
+    """Stands for the few bytes of a number, which old pickles write as text; checks that it is no more than that."""
+
+    def __init__(self, text: object, encoding: object = None) -> None:
+        if not isinstance(text, str) or len(text) > _LONGEST_TEXT or encoding != "latin1":
+            raise pickle.UnpicklingError("text that is not the bytes of one number")
 
 
 class _Inert(pickle._Unpickler):
@@ -154,7 +165,7 @@ class _Inert(pickle._Unpickler):
         dotted = f"{module}.{name}"
         if dotted not in self._contents.names:
             self._contents.names.append(dotted)
-        return type(name.rpartition(".")[2], (_Nothing,), {})
+        return _EncodedText if dotted == CODEC else type(name.rpartition(".")[2], (Nothing,), {})
 
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "module":  # a class with its source code; its name was noted when it was looked up
@@ -164,7 +175,7 @@ class _Inert(pickle._Unpickler):
             raise pickle.UnpicklingError("unknown kind of block")
         item = _ITEM_BYTES.get(getattr(storage, "__name__", ""), 16)
         self._contents.storages[str(key)] = max(self._contents.storages.get(str(key), 0), count * item)
-        return _Nothing()
+        return Nothing()
 
 
 def unknown(contents: Contents, allowed: frozenset[str]) -> Iterator[str]:

@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.istanet import ISTANetPlus
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
+from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.networks.unet import UNet
 from napari_mritransfer.networks.varnet import VarNet
 from napari_mritransfer.zoo.card import ModelCard
 from napari_mritransfer.zoo.errors import UnreadableWeights as UnreadableWeights
-from napari_mritransfer.zoo.foreign import FOREIGN_ENDINGS, identify, read_foreign
+from napari_mritransfer.zoo.families import identify
+from napari_mritransfer.zoo.foreign import FOREIGN_ENDINGS, read_foreign
 from napari_mritransfer.zoo.pickled import LARGEST_BYTES as _LARGEST_BYTES
+from napari_mritransfer.zoo.undrawn import Undrawn
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "dccnn": DCCNN,
@@ -25,7 +28,11 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "unet": UNet,
     "varnet": VarNet,
     "istanet": ISTANetPlus,
+    "sliceset": SliceSet,
 }
+PREDICTORS = frozenset({"sliceset"})
+"""Architectures that predict a label from a volume; all others reconstruct an image."""
+_KERNEL_AXES = 4
 _LARGEST_SETTING = 512  # channels, cascades, …: no network here comes near, and a stranger's file may say 10⁹
 
 
@@ -47,10 +54,13 @@ def build(architecture: str, settings: dict[str, object]) -> nn.Module:
         raise UnreadableWeights(f"The settings of this {architecture} network are too large; check where it came from.")
     try:
         network = ARCHITECTURES[architecture](**settings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise UnreadableWeights(f"The settings of this {architecture} network do not make sense ({error}).") from error
     # complex images arrive channels-last, and convolutions run twice as fast when the weights do too
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dim() == _KERNEL_AXES:  # other tensors know no such order
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def load_base(card: ModelCard) -> nn.Module:
@@ -70,23 +80,27 @@ def load_base(card: ModelCard) -> nn.Module:
             f"The weights of {card.name} have SHA-256 {found[:12]}… instead of {card.sha256[:12]}…: "
             "the file was damaged or changed, so reinstall the package."
         )
-    with torch.device("meta"):  # weights drawn to be replaced would take from a generator that a job may draw from
-        network = build(card.architecture, dict(card.settings))
-    load_strictly(network, read_safetensors(path)[0], path)
-    return network.eval()
+    return build_with(card.architecture, dict(card.settings), read_safetensors(path)[0], path)
 
 
-def load_file(path: Path) -> tuple[nn.Module, dict[str, str]]:
+def load_file(path: Path, **known: object) -> tuple[nn.Module, dict[str, str]]:
     """A network from a file that says which one it belongs to, with the file's metadata (see `read_weights`).
 
     The metadata names the ``architecture`` and, as JSON, its ``settings``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    **known
+        Settings that the caller knows better, such as ``pooling="max"`` where the names of the weights do not tell.
 
     Raises
     ------
     UnreadableWeights
         If the file cannot be read, or does not say which network it belongs to.
     """
-    state, metadata = read_weights(path)
+    state, metadata = read_weights(path, **known)
     return assemble(state, metadata, path), metadata
 
 
@@ -103,23 +117,38 @@ def assemble(state: dict[str, Tensor], metadata: Mapping[str, str], path: Path) 
             f"{path.name} does not say which network its weights belong to; give it 'architecture' and 'settings' "
             "metadata, as `mritransfer finetune` writes them."
         )
-    try:
-        settings = json.loads(metadata.get("settings", "{}"))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableWeights(f"The settings stored in {path.name} are not JSON; save the file again.") from error
-    if not isinstance(settings, dict):
-        raise UnreadableWeights(f"The settings stored in {path.name} are not a JSON object; save the file again.")
+    return build_with(metadata["architecture"], _settings(metadata, path), state, path)
+
+
+def build_with(architecture: str, settings: dict[str, object], state: dict[str, Tensor], path: Path) -> nn.Module:
+    """A network with the weights that were read from `path`, in evaluation mode.
+
+    Raises
+    ------
+    UnreadableWeights
+        If there is no such network, or the weights are not its.
+    """
     with torch.device("meta"):  # takes no memory before names and shapes are known to match
-        network = build(metadata["architecture"], settings)
+        _check_names(build(architecture, settings), state, path)
+    with Undrawn():
+        network = build(architecture, settings)
     load_strictly(network, state, path)
     return network.eval()
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(path: Path, **known: object) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors of a file, on the CPU, and its metadata, whoever saved it; nothing in it is ever executed.
 
     Files by PyTorch (see `foreign.FOREIGN_ENDINGS`) carry no metadata; their network is recognised by the names of its
-    weights, and ``dropped`` lists, as JSON, what was left out of them.
+    weights; ``dropped`` lists, as JSON, what was left out of them, and ``guessed`` what their names do not tell (see
+    `families.Family`).
+
+    Parameters
+    ----------
+    path
+        The file.
+    **known
+        See `load_file`.
 
     Raises
     ------
@@ -127,10 +156,34 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         If the file cannot be read, would execute something, or belongs to no known network.
     """
     if path.suffix.lower() not in FOREIGN_ENDINGS:
-        return read_safetensors(path)
+        state, metadata = read_safetensors(path)
+        return state, metadata | ({"settings": json.dumps(_settings(metadata, path) | known)} if known else {})
     state, dropped = read_foreign(path)
-    architecture, settings = identify(state)
-    return state, {"architecture": architecture, "settings": json.dumps(settings), "dropped": json.dumps(dropped)}
+    family = identify(state)
+    guessed = {name: sentence for name, sentence in family.guessed.items() if name not in known}
+    return state, {
+        "architecture": family.architecture, "settings": json.dumps(family.settings | known),
+        "dropped": json.dumps(dropped), "guessed": json.dumps(guessed),
+    }  # fmt: skip
+
+
+def _settings(metadata: Mapping[str, str], path: Path) -> dict[str, object]:
+    try:
+        settings = json.loads(metadata.get("settings", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableWeights(f"The settings stored in {path.name} are not JSON; save the file again.") from error
+    if not isinstance(settings, dict):
+        raise UnreadableWeights(f"The settings stored in {path.name} are not a JSON object; save the file again.")
+    return settings
+
+
+def guesses(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences on what was assumed of a network because its weights do not tell; metadata as of `read_weights`."""
+    try:
+        guessed = json.loads(metadata.get("guessed", "{}"))
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(str(sentence) for sentence in guessed.values()) if isinstance(guessed, dict) else ()
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -155,13 +208,23 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load a state dict, all names, shapes and kinds of number matching; a network on the meta device gets memory.
+    """Load a state dict, all names, shapes and kinds of number matching.
 
     Raises
     ------
     UnreadableWeights
         If they do not match, or a weight is not finite.
     """
+    _check_names(network, state, path)
+    network.load_state_dict(state, strict=True)
+    damaged = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
+    if damaged:
+        raise UnreadableWeights(
+            f"{path.name} holds weights that are not finite numbers, first in '{damaged[0]}'; choose another file."
+        )
+
+
+def _check_names(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     own = network.state_dict()
     wrong = sorted(own.keys() ^ state.keys()) or [
         name
@@ -172,14 +235,6 @@ def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path) -> N
         raise UnreadableWeights(
             f"{path.name} holds weights of another network: {len(wrong)} names or shapes differ, first '{wrong[0]}'; "
             "choose the file that belongs to this architecture."
-        )
-    if any(tensor.is_meta for tensor in own.values()):
-        network.to_empty(device="cpu")
-    network.load_state_dict(state, strict=True)
-    damaged = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
-    if damaged:
-        raise UnreadableWeights(
-            f"{path.name} holds weights that are not finite numbers, first in '{damaged[0]}'; choose another file."
         )
 
 

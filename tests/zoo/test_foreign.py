@@ -13,6 +13,7 @@ import zipfile
 
 import pytest
 import torch
+from foreign_files import Harm, as_on_a_gpu, both_formats, refusal, rewritten, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from napari_mritransfer.networks.istanet import ISTANetPlus
 from napari_mritransfer.networks.unet import UNet
 from napari_mritransfer.networks.varnet import VarNet
 from napari_mritransfer.zoo.errors import UnreadableWeights
-from napari_mritransfer.zoo.foreign import identify, read_foreign
+from napari_mritransfer.zoo.foreign import read_foreign
 from napari_mritransfer.zoo.weights import load_file
 
 NETWORKS = {
@@ -29,28 +30,12 @@ NETWORKS = {
     "istanet": (ISTANetPlus, {"layers": 10, "width": 4}),
 }
 every_network = pytest.mark.parametrize("name", NETWORKS)
-both_formats = pytest.mark.parametrize("archive", [True, False], ids=["archive", "legacy"])
 
 
 def state_of(name):
     torch.manual_seed(0)
     make, options = NETWORKS[name]
     return make(**options).state_dict()
-
-
-def saved(path, content, archive=True):
-    torch.save(content, path, _use_new_zipfile_serialization=archive)
-    return path
-
-
-def refusal(path):
-    """The message, which has to be one sentence that ends in advice."""
-    with pytest.raises(UnreadableWeights) as caught:
-        load_file(path)
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert not re.search(r"[.!?]\s", message.replace("…", "")), "more than one sentence"
-    return message
 
 
 @every_network
@@ -63,16 +48,6 @@ def test_a_bare_state_dict_becomes_its_network(tmp_path, name, archive, ending):
     assert (metadata["architecture"], metadata["dropped"]) == (name, "[]")
     torch.testing.assert_close(dict(network.state_dict()), dict(state), rtol=0, atol=0)
     assert not network.training
-
-
-@every_network
-def test_settings_are_found_in_the_shapes(name):
-    assert identify(state_of(name)) == (name, NETWORKS[name][1])
-
-
-def test_a_u_net_of_several_channels_says_so():
-    state = UNet(3, 1, in_chans=2, out_chans=5).state_dict()
-    assert identify(state) == ("unet", {"chans": 3, "pools": 1, "in_chans": 2, "out_chans": 5})
 
 
 def lightning(state, prefix):
@@ -112,30 +87,8 @@ def test_common_wrappers_are_taken_off(tmp_path, wrapper):
 def test_tensors_saved_on_a_gpu_open_without_one(tmp_path, archive, storage):
     """Old releases also wrote the kind of memory into the name of the storage."""
     path = saved(tmp_path / "gpu.pt", state_of("istanet"), archive)
-
-    def as_on_a_gpu(content):
-        elsewhere = content.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
-        return elsewhere.replace(b"ctorch\nFloatStorage", b"c" + storage + b"\nFloatStorage")
-
-    _rewritten(path, as_on_a_gpu)
+    rewritten(path, lambda content: as_on_a_gpu(content, storage))
     torch.testing.assert_close(dict(load_file(path)[0].state_dict()), dict(state_of("istanet")), rtol=0, atol=0)
-
-
-def _rewritten(path, change):
-    """Change the pickle inside a checkpoint of either format."""
-    if not zipfile.is_zipfile(path):
-        before = path.read_bytes()
-        path.write_bytes(change(before))
-        assert path.read_bytes() != before
-        return
-    with zipfile.ZipFile(path) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
-    name = next(name for name in entries if name.endswith("data.pkl"))
-    before, entries[name] = entries[name], change(entries[name])
-    assert entries[name] != before
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -143,16 +96,6 @@ def test_other_precisions_become_single_precision_networks(tmp_path, dtype):
     state = {key: tensor.to(dtype) for key, tensor in state_of("unet").items()}
     network, _ = load_file(saved(tmp_path / "half.pt", state))
     assert all(p.dtype == torch.float32 for p in network.parameters())
-
-
-class Harm:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, target, *arguments):
-        self.what = (target, arguments)
-
-    def __reduce__(self):
-        return self.what
 
 
 def harms(marker):
@@ -228,7 +171,7 @@ def test_numbers_that_are_not_there_take_no_memory(tmp_path, archive):
     """A storage of 36 numbers that announces a billion."""
     path = saved(tmp_path / "lie.pt", {"fcs.0.conv_D": torch.ones(4, 1, 3, 3)}, archive)
     told = re.compile(rb"(X\x03\x00\x00\x00cpuq.)" + re.escape(b"K" + bytes([36])), re.DOTALL)
-    _rewritten(path, lambda content: told.sub(rb"\1J" + struct.pack("<i", 10**9), content))
+    rewritten(path, lambda content: told.sub(rb"\1J" + struct.pack("<i", 10**9), content))
     assert "does not hold them" in refusal(path)
 
 
