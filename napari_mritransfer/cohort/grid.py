@@ -53,8 +53,8 @@ class Grid:
         """Refuse spacings that are none."""
         if not _FINEST_MM <= self.spacing_mm <= _COARSEST_MM:  # written so that NaN fails too
             raise BadInput(
-                f"A grid of {self.spacing_mm:g} mm cannot work; choose from {_FINEST_MM:g} to {_COARSEST_MM:g} mm, such "
-                "as 2."
+                f"A grid of {self.spacing_mm:g} mm cannot work; choose from {_FINEST_MM:g} to {_COARSEST_MM:g} mm, "
+                "such as 2."
             )
 
     @property
@@ -81,9 +81,9 @@ class Grid:
         return self.shape[axis_of(slicing)]
 
     def positions_mm(self, slicing: str) -> NDArray[np.float64]:
-        """``(slice,)`` world coordinate of each slice: x (right is positive) of sagittal ones, y of coronal, z of axial.
+        """``(slice,)`` world coordinate of each slice: x of sagittal ones, y of coronal, z of axial.
 
-        Sagittal positions fall, because i runs to the patient's left.
+        Sagittal positions fall: x grows towards the patient's right, and i runs to the left.
         """
         axis = axis_of(slicing)
         return np.asarray(_FIRST_VOXEL_MM[axis] + self.affine[axis, axis] * np.arange(self.shape[axis]), dtype=float)

@@ -45,7 +45,7 @@ def test_the_centre_is_half_way_between_the_first_and_the_last_voxel():
 
 @pytest.mark.parametrize("spacing", [0, -2, 0.1, 50, float("nan"), float("inf")])
 def test_impossible_spacings_are_refused(spacing):
-    with pytest.raises(BadInput, match="mm cannot work; choose from 0.5 to 20 mm"):
+    with pytest.raises(BadInput, match=r"mm cannot work; choose from 0\.5 to 20 mm"):
         Grid(spacing)
 
 
