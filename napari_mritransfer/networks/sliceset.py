@@ -77,8 +77,8 @@ class SliceSet(nn.Module):
     Gupta et al., ISBI 2021, arXiv 2102.04438; Gupta et al., ISBI 2023, arXiv 2303.01491.
     """
 
-    # the part that knows images; what follows is small and belongs to the task
-    encoder_part = "encoder_2d"
+    # the part that knows images; what follows it is small and belongs to the task
+    encoder_part = "encoder_2d.encoder_2d"
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class SliceSet(nn.Module):
                 raise ValueError(f"There is no {name} called '{value}'; choose one of: {', '.join(known)}.")
         if len(grid) != len(SLICINGS) or outputs < 1:
             raise ValueError("A slice-set network takes volumes of three axes and has at least one output.")
-        self.slicing, self.pooling = slicing, pooling
+        self.slicing, self.pooling, self.outputs = slicing, pooling, outputs
         self.grid = tuple(int(length) for length in grid)
         self.n_slices = self.grid[SLICINGS.index(slicing)]
         placed = features if encoder == "conv5" else code
@@ -176,7 +176,8 @@ class SliceSet(nn.Module):
         at_once = len(flat) if torch.is_grad_enabled() else _AT_ONCE
         found = torch.cat([self._features(group) for group in flat.split(at_once)])
         if present is not None:
-            found = found.new_zeros(present.numel(), found.shape[1]).index_put((present.flatten().nonzero()[:, 0],), found)
+            rows = present.flatten().nonzero()[:, 0]
+            found = found.new_zeros(present.numel(), found.shape[1]).index_put((rows,), found)
         return found.unflatten(0, slices.shape[:2])
 
     def _features(self, slices: Tensor) -> Tensor:

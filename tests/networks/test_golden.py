@@ -116,9 +116,48 @@ def swapped_kernels(network, monkeypatch):
     network.register_load_state_dict_post_hook(swap)
 
 
+def positions_reversed(network, monkeypatch):
+    def turn(loaded, _):
+        loaded.encoder_2d.position_encoder.position_encoding.data = (
+            loaded.encoder_2d.position_encoder.position_encoding.data.flip(2)
+        )
+
+    network.register_load_state_dict_post_hook(turn)
+
+
+def each_slice_normalised_by_itself(network, monkeypatch):
+    norm = torch.nn.functional.layer_norm
+
+    def apart(x, shape, *rest):
+        if len(shape) == 1:
+            return norm(x, shape, *rest)
+        scale, shift, eps = rest
+        return norm(x.transpose(1, 2), (x.shape[1],), None, None, eps).transpose(1, 2) * scale + shift
+
+    monkeypatch.setattr(torch.nn.functional, "layer_norm", apart)
+
+
+def softer_attention(network, monkeypatch):
+    network.register_load_state_dict_post_hook(lambda loaded, _: loaded.pooled_attention.S.data.mul_(0.9))
+
+
+def head_without_its_threshold(network, monkeypatch):
+    network.regressor[0] = nn.Identity()
+
+
+def threshold_before_pooling_left_out(network, monkeypatch):
+    network.encoder_2d.post_proc_conv[2] = nn.Identity()
+
+
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
+        ("sliceset_attention_pe_b", positions_reversed),
+        ("sliceset_attention_pe_b", each_slice_normalised_by_itself),
+        ("sliceset_attention_pe_b", softer_attention),
+        ("sliceset_attention_pe_b", head_without_its_threshold),
+        ("sliceset_mean_b", threshold_before_pooling_left_out),
+        ("sliceset_resnet18_pe_b", positions_reversed),
         ("fastmri_unet_b", swapped_concatenation),
         ("fastmri_unet_b", another_slope),
         ("fastmri_unet_b", another_epsilon),
