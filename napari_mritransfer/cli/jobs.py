@@ -20,6 +20,8 @@ from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.physics.masks import MaskKind
 from napari_mritransfer.training import events
 from napari_mritransfer.training.config import FinetuneConfig, Loss, Optimiser
+from napari_mritransfer.training.metric import PSNR
+from napari_mritransfer.training.settings import Settings
 from napari_mritransfer.zoo.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -102,22 +104,41 @@ def run_job(
     should_stop: Callable[[], bool],
 ) -> "Result":
     """One job with a progress bar; a failed one becomes the right exit code."""
-    from napari_mritransfer.training.loop import JobFailed
     from napari_mritransfer.training.loop import finetune as start
 
+    with failures_told():
+        return start(config, printer(config, bar), should_stop, run=run, resume=resume)
+
+
+def printer(settings: Settings, bar: Callable[[str, int, int], None]) -> Callable[[events.Event], None]:
+    """Says what any kind of job tells, in lines on standard error and as the length of a bar."""
+    metric = PSNR
+
     def on_event(event: events.Event) -> None:
+        nonlocal metric
         if isinstance(event, events.Started):
+            metric = event.measures()
             for warning in event.warnings:
                 err.print(f"[yellow]{warning}[/]")
-            err.print(f"Sampling: {' '.join(dict.fromkeys(event.sampling))}")
+            if event.sampling:
+                err.print(f"Sampling: {' '.join(dict.fromkeys(event.sampling))}")
             err.print(f"{event.strategy}: {event.trainable:,} of {event.total:,} parameters learn, on {event.device}.")
         elif isinstance(event, events.StepDone):
-            bar(f"{config.strategy}, seed {config.seed}", event.step, config.steps)
+            bar(f"{settings.strategy}, seed {settings.seed}", event.step, settings.steps)
         elif isinstance(event, events.EpochDone):
-            err.print(f"epoch {event.epoch:3d}  validation PSNR {event.psnr:.2f} dB{'  best' if event.best else ''}")
+            best = "  best" if event.best else ""
+            err.print(f"epoch {event.epoch:3d}  validation {metric.name} {metric.text(event.score)}{best}")
+
+    return on_event
+
+
+@contextlib.contextmanager
+def failures_told() -> Iterator[None]:
+    """A job that failed becomes the right exit code."""
+    from napari_mritransfer.training.loop import JobFailed
 
     try:
-        return start(config, on_event, should_stop, run=run, resume=resume)
+        yield
     except JobFailed as error:
         if isinstance(error.__cause__, BadInput):
             raise error.__cause__ from error

@@ -4,12 +4,23 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from napari_mritransfer.training.metric import PSNR, Metric
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """Data are loaded, the model is on its device; `step` is above 0 when a run is resumed.
 
-    `sampling` says in words the rates of each validation scan.
+    Attributes
+    ----------
+    baseline
+        Score of what needs no network; `baseline_name` says what that is.
+    sampling
+        In words, the rates of each validation scan.
+    metric, unit, higher_is_better
+        What all scores of this job measure, see `training.metric.Metric`.
+    first_name
+        What the network of epoch 0 is called.
     """
 
     strategy: str
@@ -18,9 +29,18 @@ class Started:
     steps: int
     step: int
     device: str
-    zero_filled_psnr: float
+    baseline: float
     sampling: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    metric: str = PSNR.name
+    unit: str = PSNR.unit
+    higher_is_better: bool = PSNR.higher_is_better
+    baseline_name: str = "zero-filled"
+    first_name: str = "pretrained"
+
+    def measures(self) -> Metric:
+        """The metric as one value."""
+        return Metric(self.metric, self.unit, self.higher_is_better)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +54,12 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """Validation; epoch 0 is the model before its first step. `psnr` in dB, foreground, peak = volume maximum."""
+    """Validation; epoch 0 is the model before its first step. `score` is in the metric that `Started` told."""
 
     epoch: int
     step: int
     loss: float | None
-    psnr: float
+    score: float
     best: bool
     seconds: float
 
@@ -55,12 +75,12 @@ class Checkpointed:
 class Stopped:
     """Terminal: the user asked; the best and the last model are in the run directory, and it can be resumed.
 
-    `best_psnr` is None before the first validation; the best model is then the untouched one.
+    `best_score` is None before the first validation; the best model is then the untouched one.
     """
 
     step: int
     best_step: int
-    best_psnr: float | None
+    best_score: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +97,8 @@ class Done:
 
     step: int
     best_step: int
-    best_psnr: float
-    last_psnr: float
+    best_score: float
+    last_score: float
     seconds: float
 
 
@@ -87,6 +107,13 @@ TERMINAL = (Stopped, Failed, Done)
 _BY_NAME: dict[str, type[Event]] = {
     kind.__name__: kind for kind in (Started, StepDone, EpochDone, Checkpointed, Stopped, Failed, Done)
 }
+# the names of a time when every job was a reconstruction: runs of it lie on users' disks
+_RENAMED = {
+    "zero_filled_psnr": "baseline",
+    "psnr": "score",
+    "best_psnr": "best_score",
+    "last_psnr": "last_score",
+}
 
 
 def as_record(event: Event) -> dict[str, Any]:
@@ -94,15 +121,20 @@ def as_record(event: Event) -> dict[str, Any]:
     return {"event": type(event).__name__, **dataclasses.asdict(event)}
 
 
+def renewed(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of any release with today's names."""
+    return {_RENAMED.get(name, name): value for name, value in record.items()}
+
+
 def from_record(record: dict[str, Any]) -> Event:
-    """The inverse of `as_record`.
+    """The inverse of `as_record`; reads what earlier releases wrote, too.
 
     Raises
     ------
     ValueError
         If it is not the record of an event.
     """
-    fields = dict(record)
+    fields = renewed(record)
     kind = _BY_NAME.get(str(fields.pop("event", None)))
     if kind is None:
         raise ValueError(f"Not an event of a job: {record!r:.80}")

@@ -5,28 +5,29 @@ import math
 import torch
 from torch import nn
 
-from napari_mritransfer.training.config import FinetuneConfig, Optimiser
+from napari_mritransfer.training.config import Optimiser
+from napari_mritransfer.training.settings import Settings
 from napari_mritransfer.transfer.model import trainable_parameters
 
 _WARM_UP_STEPS = 10
 
 
-def make_optimiser(config: FinetuneConfig, network: nn.Module) -> torch.optim.Optimizer | None:
+def make_optimiser(settings: Settings, network: nn.Module) -> torch.optim.Optimizer | None:
     """The optimiser a job asks for, over what learns in the network; None if nothing does."""
     parameters = list(trainable_parameters(network).values())
     if not parameters:
         return None
-    rate, decay = config.rate_of_learning, config.weight_decay
-    if config.optimiser is Optimiser.ADAM:
+    rate, decay = settings.rate_of_learning, settings.weight_decay
+    if settings.optimiser is Optimiser.ADAM:
         return torch.optim.Adam(parameters, lr=rate)
-    if config.optimiser is Optimiser.ADAMW:
+    if settings.optimiser is Optimiser.ADAMW:
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
     return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, config: FinetuneConfig, step: int) -> None:
+def set_learning_rate(optimiser: torch.optim.Optimizer, settings: Settings, step: int) -> None:
     """Short linear warm-up, then a cosine down to 1 %; a function of the step alone, so resuming needs no memory."""
     warm_up = min(1.0, (step + 1) / _WARM_UP_STEPS)
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(1, config.steps))
+    cosine = 0.5 + 0.5 * math.cos(math.pi * step / max(1, settings.steps))
     for group in optimiser.param_groups:
-        group["lr"] = config.rate_of_learning * warm_up * (0.01 + 0.99 * cosine)
+        group["lr"] = settings.rate_of_learning * warm_up * (0.01 + 0.99 * cosine)

@@ -1,11 +1,13 @@
 """Several devices for one job: this process takes the first, and one helper process each takes the others.
 
 A helper is ``python -m napari_mritransfer.training.replicas``. It reads one JSON line that says which run to help
-with, answers with one line when its data are loaded, and lives no longer than its standard input. (Fabric would start
-the command line again instead: from a worker process, a notebook or a test, that is another command than this job.)
+with and which function loads its work, answers with one line when its data are loaded, and lives no longer than its
+standard input. (Fabric would start the command line again instead: from a worker process, a notebook or a test, that
+is another command than this job.)
 """
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -17,8 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from napari_mritransfer.training.config import FinetuneConfig
+from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.fabric import Place
+from napari_mritransfer.training.settings import Settings
 
 HELPER = "napari_mritransfer.training.replicas"
 _READY = "ready"
@@ -70,12 +73,29 @@ class Replicas:
 
 
 @contextlib.contextmanager
-def replicas_for(config: FinetuneConfig, run: Path) -> Iterator[Replicas]:
-    """Start the helpers of a job; they end with the block, however it ends."""
-    devices = config.devices if config.steps else 1
+def replicas_for(settings: Settings, run: Path, work_in: str) -> Iterator[Replicas]:
+    """Start the helpers of a job; they end with the block, however it ends.
+
+    Parameters
+    ----------
+    settings
+        Of the job; with one device, nothing is started.
+    run
+        Its directory, begun.
+    work_in
+        Where a helper finds ``work_in(run, should_stop) -> Work``, as ``"module:name"``; empty if it cannot be helped.
+
+    Raises
+    ------
+    BadConfig
+        If several devices are wanted for a job that cannot be helped.
+    """
+    devices = settings.devices if settings.steps else 1
     if devices == 1:
         yield Replicas(1, 0, [])
         return
+    if not work_in:
+        raise BadConfig(f"This kind of job works on one device only; {settings.devices} were asked for, choose 1.")
     port = _free_port()
     environment = os.environ | {"OMP_NUM_THREADS": _threads_each(devices)}
     helpers = []
@@ -87,7 +107,7 @@ def replicas_for(config: FinetuneConfig, run: Path) -> Iterator[Replicas]:
             )  # fmt: skip
             helpers.append(helper)
             assert helper.stdin is not None
-            order = {"run": str(run.resolve()), "rank": rank, "devices": devices, "port": port}
+            order = {"run": str(run.resolve()), "work_in": work_in, "rank": rank, "devices": devices, "port": port}
             helper.stdin.write(json.dumps(order) + "\n")
             helper.stdin.flush()
         yield Replicas(devices, port, helpers)
@@ -115,7 +135,7 @@ def _threads_each(devices: int) -> str:
 
 def main() -> None:
     """Help with one job."""
-    from napari_mritransfer.training.job import Job
+    from napari_mritransfer.training.course import Course
     from napari_mritransfer.training.rundir import RunDirectory
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -123,11 +143,12 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_job, daemon=True).start()
     try:
-        directory = RunDirectory(Path(order["run"]))
+        run, (module, _, name) = Path(order["run"]), order["work_in"].partition(":")
         place = Place(order["rank"], order["devices"], order["port"])
-        job = Job(directory.config(), directory, lambda: False, place)
+        work = getattr(importlib.import_module(module), name)(run, lambda: False)
+        course = Course(work, RunDirectory(run), lambda: False, place)
         print(_READY, file=answers, flush=True)
-        job.help()
+        course.help()
         os._exit(0)  # it has nothing to put away, and the first process may end it in the middle of doing so
     except Exception as error:
         sentence = " ".join(str(error).split())

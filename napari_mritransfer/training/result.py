@@ -1,11 +1,12 @@
-"""What a job comes to."""
+"""What a fine-tuning job comes to."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from napari_mritransfer.training.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class Result:
     seconds: float
 
     @classmethod
-    def so_far(cls, run: Path, curve: Sequence[tuple[int, float]], step: int) -> "Result":
-        """Of a job that was stopped while it was loading: the validations and the saved step of its earlier parts."""
-        nothing = (0, math.nan)
-        best = max(curve, key=lambda point: point[1], default=nothing)
-        first, last = (curve[0], curve[-1]) if curve else (nothing, nothing)
-        return cls(run, False, step, best[0], best[1], last[1], first[1], math.nan, 0, 0.0)
+    def of(cls, outcome: Outcome) -> "Result":
+        """The same with the names of a reconstruction."""
+        return cls(
+            outcome.run, outcome.finished, outcome.step, outcome.best_step, outcome.best_score, outcome.last_score,
+            outcome.first_score, outcome.baseline, outcome.trainable, outcome.seconds,
+        )  # fmt: skip
 
     def as_record(self) -> dict[str, Any]:
         """A JSON-ready dict; null where there is no number yet."""

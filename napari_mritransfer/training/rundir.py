@@ -5,27 +5,44 @@ import platform
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
-from napari_mritransfer.training.events import Event, as_record
+from napari_mritransfer.training.events import Event, Started, as_record, from_record, renewed
+from napari_mritransfer.training.metric import Metric
+from napari_mritransfer.training.settings import Settings
+
+Config = TypeVar("Config", bound=Settings)
 
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
 PREVIEW = "preview.npy"
 _PACKAGES = ("napari-mritransfer", "torch", "lightning-fabric", "numpy", "nibabel", "scikit-image", "safetensors")
 
 
-class RunDirectory:
-    """One job's folder; every file in it is whole at any moment."""
+class RunDirectory(Generic[Config]):
+    """One job's folder; every file in it is whole at any moment.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder
+        Need not be there yet.
+    kind
+        The class of its settings; a fine-tuning job's if omitted.
+    """
+
+    @overload
+    def __init__(self: "RunDirectory[FinetuneConfig]", folder: Path) -> None: ...
+    @overload
+    def __init__(self, folder: Path, kind: type[Config]) -> None: ...
+    def __init__(self, folder: Path, kind: type[Any] = FinetuneConfig) -> None:
         self.folder = folder
+        self.kind: type[Config] = kind
         self.config_path = folder / "config.json"
         self.events_path = folder / "events.jsonl"
         self.metrics_path = folder / "metrics.json"
 
-    def begin(self, config: FinetuneConfig) -> None:
+    def begin(self, config: Config) -> None:
         """Claim a folder for a job: a new one, or that of a job that failed before it had a model.
 
         Raises
@@ -50,7 +67,7 @@ class RunDirectory:
         names = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
         return not self.config_path.is_file() and not names <= ours
 
-    def config(self) -> FinetuneConfig:
+    def config(self) -> Config:
         """The job's configuration.
 
         Raises
@@ -60,7 +77,7 @@ class RunDirectory:
         """
         if not self.config_path.is_file():
             raise BadConfig(f"{self.folder} holds no run to resume; start a new one.")
-        return FinetuneConfig.from_json(self.config_path.read_text(encoding="utf-8"))
+        return self.kind.from_json(self.config_path.read_text(encoding="utf-8"))
 
     def is_finished(self) -> bool:
         """Whether the run has nothing left to do."""
@@ -93,13 +110,18 @@ class RunDirectory:
         return record
 
     def events(self) -> list[dict[str, Any]]:
-        """The events recorded so far."""
+        """The events recorded so far, with today's names."""
         lines = self.events_path.read_text(encoding="utf-8").splitlines() if self.events_path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return [renewed(json.loads(line)) for line in lines if line.endswith("}")]
 
     def curve(self) -> list[tuple[int, float]]:
-        """(step, validation PSNR in dB) of every validation so far."""
-        return [(e["step"], e["psnr"]) for e in self.events() if e["event"] == "EpochDone"]
+        """(step, score) of every validation so far."""
+        return [(e["step"], e["score"]) for e in self.events() if e["event"] == "EpochDone"]
+
+    def metric(self) -> Metric:
+        """What its scores measure, as far as it has told."""
+        told = [from_record(event) for event in self.events() if event["event"] == "Started"]
+        return next((event.measures() for event in told if isinstance(event, Started)), Metric("score"))
 
     def write_metrics(self, record: dict[str, Any]) -> None:
         """Write the outcome."""

@@ -26,8 +26,8 @@ class Progress:
     losses
         Of the steps since the last validation.
     history
-        (step, PSNR in dB) of every validation.
-    best_step, best_psnr
+        (step, score) of every validation.
+    best_step, best_score
         Of the best validation; None before the first one.
     seconds
         Wall time up to the last saved state.
@@ -37,7 +37,7 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     history: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
-    best_psnr: float | None = None
+    best_score: float | None = None
     seconds: float = 0.0
 
 
@@ -89,7 +89,9 @@ def load_state(
         )
     try:
         record = json.loads(metadata["progress"])
-        record["history"] = [(int(step), float(psnr)) for step, psnr in record["history"]]
+        if "best_psnr" in record:  # of a time when every job was a reconstruction
+            record["best_score"] = record.pop("best_psnr")
+        record["history"] = [(int(step), float(score)) for step, score in record["history"]]
         progress = Progress(**record)
         load_learned_state(network, under("model."))
         if optimiser is not None:

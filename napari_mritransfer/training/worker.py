@@ -5,8 +5,9 @@ Commands::
     {"command": "finetune", "id": "7", "config": {…}, "run": "runs/a", "resume": false}
     {"command": "stop"}
 
-and the names of the tasks that `serve` was given, with the fields that the task wants. Jobs wait for each other, tasks
-wait for each other, and neither waits for the other kind.
+and the names of the jobs and tasks that `serve` was given, with the fields that these want: every job a ``"run"``, and
+a ``"resume"`` where it goes on. Jobs wait for each other, tasks wait for each other, and neither waits for the other
+kind.
 
 ``stop`` ends what runs and drops what waits; with an ``"id"``, that order only. What is ordered later knows nothing of
 it.
@@ -36,18 +37,27 @@ from napari_mritransfer.training.events import TERMINAL, Event, Failed, Stopped,
 
 Task = Callable[[Mapping[str, Any], Callable[[dict[str, Any]], None], Callable[[], bool]], dict[str, Any]]
 """``task(command, tell, should_stop)``: a short piece of work and the fields of its ``Result``."""
+Job = Callable[[Mapping[str, Any], Callable[[Event], None], Callable[[], bool]], object]
+"""``job(command, on_event, should_stop)``: training; tells everything, the last event is a terminal one.
+
+It raises `BadInput` for a command that it cannot start with, and may raise `JobFailed` after its `Failed` event."""
 
 
 def serve(
-    commands: Iterable[str] | None = None, answers: TextIO | None = None, tasks: Mapping[str, Task] | None = None
+    commands: Iterable[str] | None = None,
+    answers: TextIO | None = None,
+    tasks: Mapping[str, Task] | None = None,
+    jobs: Mapping[str, Job] | None = None,
 ) -> None:
     """Work until the commands end.
 
     Parameters
     ----------
     tasks
-        What else than fine-tuning can be ordered, by the command's name. They raise `BadInput` for what a user can
-        mend and `ReconstructionStopped` when they were stopped.
+        Short pieces of work by the command's name. They raise `BadInput` for what a user can mend and
+        `ReconstructionStopped` when they were stopped.
+    jobs
+        What else than fine-tuning can be learned, by the command's name.
     commands
         Lines to read; standard input if omitted.
     answers
@@ -56,7 +66,7 @@ def serve(
     mouth = _Mouth(answers or _claim_standard_output())
     # imported before Ready, so that a job starts at once
     importlib.import_module("napari_mritransfer.training.loop")
-    orders = _Orders(mouth, tasks or {})
+    orders = _Orders(mouth, {"finetune": finetune_job, **(jobs or {})}, tasks or {})
     lines = _standard_input() if commands is None else commands
     mouth.tell({"event": "Ready", "pid": os.getpid()})
     threading.Thread(target=orders.listen, args=(lines,), daemon=True, name="commands").start()
@@ -70,9 +80,10 @@ def serve(
 
 @dataclass(eq=False, slots=True)
 class _Order:
-    """One command with its own stop, so that nothing inherits another's; `task` is None for a job."""
+    """One command with its own stop, so that nothing inherits another's; it is either a job or a task."""
 
     command: dict[str, Any]
+    job: Job | None = None
     task: Task | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -105,10 +116,10 @@ class _Mouth:
 class _Orders:
     """What was ordered and is not done."""
 
-    def __init__(self, mouth: _Mouth, known: Mapping[str, Task]) -> None:
+    def __init__(self, mouth: _Mouth, known_jobs: Mapping[str, Job], known_tasks: Mapping[str, Task]) -> None:
         self.jobs: queue.Queue[_Order | None] = queue.Queue()
         self.tasks: queue.Queue[_Order | None] = queue.Queue()
-        self._known = known
+        self._known_jobs, self._known_tasks = known_jobs, known_tasks
         self._open: list[_Order] = []
         self._lock = threading.Lock()
         self._mouth = mouth
@@ -139,11 +150,11 @@ class _Orders:
             return
         if kind == "stop":
             self._stop(command.get("id"))
-        elif kind == "finetune" or kind in self._known:
-            order = _Order(command, self._known.get(kind))
+        elif kind in self._known_jobs or kind in self._known_tasks:
+            order = _Order(command, self._known_jobs.get(kind), self._known_tasks.get(kind))
             with self._lock:
                 self._open.append(order)
-            (self.tasks if order.task else self.jobs).put(order)
+            (self.jobs if order.job else self.tasks).put(order)
         else:
             self._mouth.tell({"event": "Refused", "id": command.get("id"), "reason": f"There is no command '{kind}'."})
 
@@ -158,15 +169,39 @@ def _work_off(lane: "queue.Queue[_Order | None]", orders: _Orders, mouth: _Mouth
     """One order after the other; the process outlives whatever they do."""
     while (order := lane.get()) is not None:
         try:
-            (_do_job if order.task is None else _do_task)(order, mouth)
+            (_do_job if order.job else _do_task)(order, mouth)
         finally:
             orders.done(order)
             _give_memory_back()
 
 
-def _do_job(order: _Order, mouth: _Mouth) -> None:
-    from napari_mritransfer.training.loop import JobFailed, finetune
+def finetune_job(
+    command: Mapping[str, Any], on_event: Callable[[Event], None], should_stop: Callable[[], bool]
+) -> None:
+    """The job behind the command ``finetune``."""
+    from napari_mritransfer.training.loop import finetune
 
+    config = FinetuneConfig.from_json(json.dumps(command.get("config")))
+    finetune(config, on_event, should_stop, run=run_of(command), resume=bool(command.get("resume")))
+
+
+def run_of(command: Mapping[str, Any]) -> Path:
+    """The run directory that a job's command names.
+
+    Raises
+    ------
+    BadConfig
+        If it names none.
+    """
+    if not isinstance(run := command.get("run"), str) or not run:
+        raise BadConfig("The command names no run directory; give its path as 'run'.")
+    return Path(run)
+
+
+def _do_job(order: _Order, mouth: _Mouth) -> None:
+    from napari_mritransfer.training.loop import JobFailed
+
+    assert order.job is not None
     identity = order.command.get("id")
     told_end = False
 
@@ -175,22 +210,19 @@ def _do_job(order: _Order, mouth: _Mouth) -> None:
         told_end = told_end or isinstance(event, TERMINAL)
         mouth.tell({"id": identity, **as_record(event)})
 
+    def should_stop() -> bool:
+        return order.stop.is_set() or mouth.is_deaf
+
     try:
         if order.stop.is_set() and not order.command.get("resume"):  # before its turn came: it leaves no trace
             on_event(Stopped(0, 0, None))
             return
-        config = FinetuneConfig.from_json(json.dumps(order.command.get("config")))
-        if not isinstance(run := order.command.get("run"), str) or not run:
-            raise BadConfig("The command names no run directory; give its path as 'run'.")
-        stopped = order.stop.is_set
-        finetune(
-            config, on_event, lambda: stopped() or mouth.is_deaf, run=Path(run),
-            resume=bool(order.command.get("resume")),
-        )  # fmt: skip
+        order.job(order.command, on_event, should_stop)
     except JobFailed:
         pass  # it has told so itself
-    except BadConfig as error:
-        on_event(Failed(str(error), 0))
+    except BadInput as error:
+        if not told_end:
+            on_event(Failed(str(error), 0))
     except Exception as error:
         if not told_end:
             on_event(Failed(f"The job broke ({type(error).__name__}: {error}); start it again.", 0))

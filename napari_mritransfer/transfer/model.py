@@ -40,7 +40,9 @@ class TransferReport:
     warning: str = ""
 
 
-def transfer(model: nn.Module, strategy: str, options: Mapping[str, object] | None = None) -> TransferReport:
+def transfer(
+    model: nn.Module, strategy: str, options: Mapping[str, object] | None = None, part: str = ""
+) -> TransferReport:
     """Apply a strategy to a plain model, in place.
 
     Parameters
@@ -51,11 +53,14 @@ def transfer(model: nn.Module, strategy: str, options: Mapping[str, object] | No
         Name in the catalogue.
     options
         Those of the strategy; left-out ones take their defaults.
+    part
+        Dotted name of the submodule that the strategy is for, such as a pretrained encoder: everything outside of it is
+        new and learns. The whole model if empty.
 
     Raises
     ------
     ValueError
-        If the strategy or an option is unknown, or does not fit the network.
+        If the strategy, an option or the part is unknown, or does not fit the network.
     """
     row = find_strategy(strategy)
     unknown = set(options or {}) - set(row.options)
@@ -66,8 +71,15 @@ def transfer(model: nn.Module, strategy: str, options: Mapping[str, object] | No
         )
     if is_adapted(model):
         raise ValueError("This model already carries a strategy's factors; merge them first.")
+    try:
+        target = model.get_submodule(part)
+    except AttributeError as error:
+        raise ValueError(f"This network has no part '{part}' to apply a strategy to.") from error
     total = sum(p.numel() for p in model.parameters())
-    importlib.import_module(f"{__package__}.{row.name}").apply(model, **dict(options or {}))
+    new = set(model.parameters()) - set(target.parameters())
+    importlib.import_module(f"{__package__}.{row.name}").apply(target, **dict(options or {}))
+    for parameter in new:
+        parameter.requires_grad_(True)
     return _report(model, strategy, total)
 
 
@@ -91,10 +103,11 @@ def is_adapted(model: nn.Module) -> bool:
 
 
 def learned_state(model: nn.Module) -> dict[str, Tensor]:
-    """What has to be stored beside the base to restore the model: the factors, or everything if weights learn."""
-    if is_adapted(model):
-        return {name: p.detach().clone() for name, p in trainable_parameters(model).items()}
-    return {name: t.detach().clone() for name, t in model.state_dict().items()}
+    """What has to be stored beside the base to restore the model.
+
+    The factors, with everything outside of the part that they are for; or everything if weights learn.
+    """
+    return {name: t.detach().clone() for name, t in _learned(model).items()}
 
 
 def load_learned_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -105,12 +118,24 @@ def load_learned_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     ValueError
         If names or shapes do not match.
     """
-    own = dict(trainable_parameters(model)) if is_adapted(model) else dict(model.state_dict())
+    own = _learned(model)
     if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
         raise ValueError("These learned weights belong to another network or another strategy.")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(state[name])
+
+
+def _learned(model: nn.Module) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = dict(model.state_dict())
+    if not is_adapted(model):
+        return state
+    learned: dict[str, Tensor] = dict(trainable_parameters(model))
+    for prefix, module in model.named_modules():
+        if any(p.requires_grad for p in module.parameters(recurse=False)):  # a norm that learns counts as it goes
+            names = [f"{prefix}.{name}".lstrip(".") for name, _ in module.named_buffers(recurse=False)]
+            learned |= {name: state[name] for name in names if name in state}
+    return learned
 
 
 def base_state(model: nn.Module) -> dict[str, Tensor]:

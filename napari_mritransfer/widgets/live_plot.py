@@ -1,4 +1,4 @@
-"""Loss and validation PSNR of the runs on their way."""
+"""Loss and validation score of the runs on their way."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_mritransfer.training.metric import PSNR
 from napari_mritransfer.widgets.plotting import add_plot
 from napari_mritransfer.widgets.theme import colours_of, series_colour
 from napari_mritransfer.widgets.tuning import Run
@@ -20,7 +21,7 @@ _SMOOTHED_OVER = 10  # steps; single steps differ by what they drew
 
 
 class LivePlot(QWidget):
-    """Two plots over the steps: the training loss above, the validation PSNR with its levels below."""
+    """Two plots over the steps: the training loss above, the validation score with its levels below."""
 
     def __init__(self, viewer: "napari.Viewer") -> None:
         super().__init__()
@@ -28,13 +29,13 @@ class LivePlot(QWidget):
         self._runs: Sequence[Run] = ()
         self._canvas = pg.GraphicsLayoutWidget()
         self.loss: Any = add_plot(self._canvas)
-        self.psnr: Any = add_plot(self._canvas, row=1)
+        self.score: Any = add_plot(self._canvas, row=1)
         self.loss.setLabel("left", "Loss")
-        self.psnr.setLabel("left", "PSNR (dB)")
-        self.psnr.setLabel("bottom", "Step")
-        self.psnr.setXLink(self.loss)
+        self.score.setLabel("left", PSNR.label)
+        self.score.setLabel("bottom", "Step")
+        self.score.setXLink(self.loss)
         self._legend = self.loss.addLegend(offset=(-4, 4), labelTextSize="8pt")
-        for plot in (self.loss, self.psnr):
+        for plot in (self.loss, self.score):
             plot.getAxis("left").setWidth(52)
             plot.getAxis("left").enableAutoSIPrefix(False)
         layout = QVBoxLayout(self)
@@ -61,7 +62,7 @@ class LivePlot(QWidget):
         """Take the viewer's colours."""
         colours = colours_of(self._viewer)
         self._canvas.setBackground(colours.background)
-        for plot in (self.loss, self.psnr):
+        for plot in (self.loss, self.score):
             for side in ("left", "bottom"):
                 plot.getAxis(side).setPen(colours.quiet)
                 plot.getAxis(side).setTextPen(colours.text)
@@ -71,34 +72,35 @@ class LivePlot(QWidget):
     def draw(self) -> None:
         """Draw what the runs hold. GUI thread."""
         self.loss.clear()
-        self.psnr.clear()
+        self.score.clear()
         for index, run in enumerate(self._runs):
             pen = pg.mkPen(series_colour(index), width=2)
             if run.losses:
                 steps, losses = np.array(run.losses).T
                 self.loss.plot(steps, _smoothed(losses), pen=pen, name=run.label)
             if run.curve:
-                steps, psnrs = np.array(run.curve).T
+                steps, scores = np.array(run.curve).T
                 brush = pg.mkBrush(series_colour(index))
-                self.psnr.plot(steps, psnrs, pen=pen, symbol="o", symbolSize=5, symbolBrush=brush, symbolPen=None)
+                self.score.plot(steps, scores, pen=pen, symbol="o", symbolSize=5, symbolBrush=brush, symbolPen=None)
         self._draw_levels()
 
     def _draw_levels(self) -> None:
-        """The zero-filled and the pretrained level are the same for all runs of one start."""
+        """The baseline and the level of epoch 0 are the same for all runs of one start, and so is what they measure."""
         run = next((run for run in self._runs if run.started is not None), None)
         if run is None or run.started is None:
             return
-        levels = {"zero-filled": run.started.zero_filled_psnr}
+        started, metric, colours = run.started, run.started.measures(), colours_of(self._viewer)
+        self.score.setLabel("left", metric.label)
+        levels = [(started.baseline_name, started.baseline, metric.higher_is_better)]
         if run.curve and run.curve[0][0] == 0:
-            levels["pretrained"] = run.curve[0][1]
-        colours = colours_of(self._viewer)
-        for name, value in levels.items():
-            # below the pretrained level, above the zero-filled one: curves lie on the other side
-            side = (1, 0) if name == "pretrained" else (1, 1)
+            levels.append((started.first_name, run.curve[0][1], not metric.higher_is_better))
+        for name, value, is_above in levels:
+            # of a PSNR, below the pretrained level and above the zero-filled one: curves lie on the other side
+            side = (1, 1) if is_above else (1, 0)
             label = {"position": 0.98, "color": colours.text, "anchors": [side, side]}
             pen = pg.mkPen(colours.text, style=pg.QtCore.Qt.PenStyle.DashLine)
-            line = pg.InfiniteLine(value, angle=0, pen=pen, label=f"{name} {value:.2f} dB", labelOpts=label)
-            self.psnr.addItem(line)
+            line = pg.InfiniteLine(value, angle=0, pen=pen, label=f"{name} {metric.text(value)}", labelOpts=label)
+            self.score.addItem(line)
 
 
 def _smoothed(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mritransfer.training.config import BadConfig
+from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.rundir import BEST, RunDirectory
 from napari_mritransfer.transfer.catalogue import strategy
 
@@ -59,7 +59,7 @@ def runs_in(root: Path) -> list[RunEntry]:
     return found
 
 
-def _best_psnr(directory: RunDirectory) -> float:
+def _best_psnr(directory: RunDirectory[FinetuneConfig]) -> float:
     """Of the outcome; for a run that was cut short, of what it told until then."""
     if not (directory.folder / BEST).is_file():
         return math.nan

@@ -23,6 +23,7 @@ from napari_mritransfer.training.events import (
     Stopped,
     from_record,
 )
+from napari_mritransfer.training.metric import PSNR
 from napari_mritransfer.training.rundir import RunDirectory
 from napari_mritransfer.transfer.catalogue import strategy
 from napari_mritransfer.widgets.requests import Request
@@ -89,7 +90,7 @@ class Run:
         elif isinstance(event, EpochDone):
             self.step, self.seconds = event.step, event.seconds
             if not self.curve or self.curve[-1][0] < event.step:
-                self.curve.append((event.step, event.psnr))
+                self.curve.append((event.step, event.score))
         elif isinstance(event, Checkpointed):
             self.saved_step = event.step
         else:
@@ -249,4 +250,5 @@ def as_record(config: FinetuneConfig) -> Any:
 
 
 def _best(run: Run) -> tuple[int, float | None]:
-    return max(run.curve, key=lambda point: point[1], default=(0, None))
+    metric = run.started.measures() if run.started else PSNR
+    return metric.best_of(run.curve) or (0, None)

@@ -221,7 +221,7 @@ def test_a_job_that_diverges_ends_with_exit_code_1(head, base, tmp_path, monkeyp
     def explode(kind, image, target):
         return loss_value(kind, image, target) * float("nan")
 
-    monkeypatch.setattr("napari_mritransfer.training.job.loss_value", explode)
+    monkeypatch.setattr("napari_mritransfer.training.reconstruction.loss_value", explode)
     result = call(
         "finetune", "--model", base, "--strategy", "ft", "--train", head, "--slices", 2, "--out", tmp_path / "run",
         "--json",

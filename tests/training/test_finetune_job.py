@@ -9,7 +9,8 @@ import pytest
 import torch
 from small_jobs import fails, names_of, small_config, weights, write_air
 
-import napari_mritransfer.training.job as job_module
+import napari_mritransfer.training.course as course_module
+import napari_mritransfer.training.reconstruction as work_module
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.training import events
 from napari_mritransfer.training.checkpoint import open_model
@@ -44,9 +45,9 @@ def test_a_job_tells_its_course_and_leaves_a_run(folder, run, strategy):
     means = [sum(losses[i : i + 3]) / 3 for i in range(0, steps, 3)]
     assert [event.loss for event in epochs[1:]] == pytest.approx(means)
     assert result.finished
-    assert (result.step, result.best_psnr) == (steps, max(event.psnr for event in epochs))
-    assert (result.pretrained_psnr, result.last_psnr) == (epochs[0].psnr, epochs[-1].psnr)
-    assert result.zero_filled_psnr == told[0].zero_filled_psnr
+    assert (result.step, result.best_psnr) == (steps, max(event.score for event in epochs))
+    assert (result.pretrained_psnr, result.last_psnr) == (epochs[0].score, epochs[-1].score)
+    assert result.zero_filled_psnr == told[0].baseline
     assert {path.name for path in run.iterdir()} == {
         "config.json", "environment.json", "events.jsonl", "metrics.json", "preview.npy",
         "best.safetensors", "last.safetensors",
@@ -54,7 +55,7 @@ def test_a_job_tells_its_course_and_leaves_a_run(folder, run, strategy):
     directory = RunDirectory(run)
     assert directory.config() == config
     assert [events.from_record(record) for record in directory.events()] == told
-    assert directory.curve() == [(event.step, event.psnr) for event in epochs]
+    assert directory.curve() == [(event.step, event.score) for event in epochs]
     metrics = directory.metrics()
     assert metrics["finished"] is True
     assert (metrics["best_psnr"], metrics["best_step"]) == (result.best_psnr, result.best_step)
@@ -113,11 +114,15 @@ def test_no_transfer_can_win_and_patience_ends_it(folder, run):
 
 
 def test_a_loss_that_explodes_is_a_failure_that_keeps_the_best(folder, run, monkeypatch):
-    calls, real = itertools.count(), job_module.loss_value
-    monkeypatch.setattr(job_module, "loss_value", lambda *images: real(*images) * (math.inf if next(calls) == 4 else 1))
+    calls, real = itertools.count(), work_module.loss_value
+
+    def explosive(*images):
+        return real(*images) * (math.inf if next(calls) == 4 else 1)
+
+    monkeypatch.setattr(work_module, "loss_value", explosive)
     told, error = fails(small_config(folder), run, r"The loss became inf at step 5; choose a learning rate below 0.003")
     assert told[-1].step == 4
-    assert isinstance(error.__cause__, job_module.NonFinite)
+    assert isinstance(error.__cause__, course_module.NonFinite)
     assert RunDirectory(run).events()[-1]["event"] == "Failed"
     open_model(str(run))
     monkeypatch.undo()
@@ -125,12 +130,12 @@ def test_a_loss_that_explodes_is_a_failure_that_keeps_the_best(folder, run, monk
 
 
 def test_a_validation_that_is_not_a_number_is_a_failure(folder, run, monkeypatch):
-    calls, real = itertools.count(), job_module.reconstruct
+    calls, real = itertools.count(), work_module.reconstruct
 
     def poisoned(*args, **options):
         return real(*args, **options) * (math.nan if next(calls) == 1 else 1)
 
-    monkeypatch.setattr(job_module, "reconstruct", poisoned)
+    monkeypatch.setattr(work_module, "reconstruct", poisoned)
     fails(small_config(folder), run, "The validation after step 3 is not a number")
     open_model(str(run))
 
@@ -144,14 +149,14 @@ def test_a_validation_that_is_not_a_number_is_a_failure(folder, run, monkeypatch
     ],
 )
 def test_out_of_memory_says_what_to_lower(folder, run, monkeypatch, error):
-    calls, real = itertools.count(), job_module.loss_value
+    calls, real = itertools.count(), work_module.loss_value
 
     def starved(*images):
         if next(calls) == 3:
             raise error
         return real(*images)
 
-    monkeypatch.setattr(job_module, "loss_value", starved)
+    monkeypatch.setattr(work_module, "loss_value", starved)
     fails(small_config(folder), run, r"Memory ran out; lower the batch \(now 2\)")
     open_model(str(run))
 
@@ -160,9 +165,9 @@ def test_a_full_disk_and_the_unforeseen_are_failures_too(folder, run, tmp_path, 
     def full(*args, **options):
         raise OSError(28, "No space left on device", "state.safetensors")
 
-    monkeypatch.setattr(job_module, "save_state", full)
+    monkeypatch.setattr(course_module, "save_state", full)
     fails(small_config(folder), run, r"No space left on device: state.safetensors; check")
-    monkeypatch.setattr(job_module, "save_state", lambda *args, **options: {}["surprise"])
+    monkeypatch.setattr(course_module, "save_state", lambda *args, **options: {}["surprise"])
     fails(small_config(folder), tmp_path / "other", r"The job broke \(KeyError: 'surprise'\)")
     open_model(str(tmp_path / "other"))
 

@@ -7,7 +7,8 @@ import pytest
 from heads import write_tiny_base
 from small_jobs import fails, names_of, small_config, weights
 
-import napari_mritransfer.training.job as job_module
+import napari_mritransfer.training.course as course_module
+import napari_mritransfer.training.reconstruction as work_module
 from napari_mritransfer.training import events
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.config import BadConfig, Optimiser
@@ -63,13 +64,13 @@ def test_stop_between_steps_keeps_what_was_learned(folder, run, tmp_path):
 @pytest.mark.parametrize("at", [0, 3, 6])
 def test_stop_during_any_validation_leaves_a_model_and_the_same_end(folder, run, tmp_path, monkeypatch, at):
     """Also before anything was learned, and after the last step."""
-    slices, real = itertools.count(), job_module.reconstruct
+    slices, real = itertools.count(), work_module.reconstruct
 
     def stopped_at_a_slice(*args, should_stop, **options):
         assert not should_stop()
         return real(*args, should_stop=lambda: next(slices) == 2 * at // 3 + 1, **options)
 
-    monkeypatch.setattr(job_module, "reconstruct", stopped_at_a_slice)
+    monkeypatch.setattr(work_module, "reconstruct", stopped_at_a_slice)
     config, told = small_config(folder), []
     result = finetune(config, told.append, run=run)
     monkeypatch.undo()
@@ -98,8 +99,8 @@ def test_stop_while_loading_a_run_again_tells_how_far_it_was(folder, run):
     finetune(config, user.on_event, user.should_stop, run=run)
     result = finetune(config, told.append, lambda: True, run=run, resume=True)
     best = next(event for event in reversed(user.told) if isinstance(event, events.EpochDone) and event.best)
-    assert told == [events.Stopped(3, best.step, best.psnr)]
-    assert (result.step, result.best_psnr) == (3, best.psnr)
+    assert told == [events.Stopped(3, best.step, best.score)]
+    assert (result.step, result.best_psnr) == (3, best.score)
     assert finetune(config, run=run, resume=True).finished
 
 
@@ -149,7 +150,7 @@ def test_resumed_optimisers_remember(folder, tmp_path, optimiser):
 
 
 def test_state_is_written_between_validations_when_epochs_are_long(folder, run, monkeypatch):
-    monkeypatch.setattr(job_module, "_STATE_EVERY_S", 0.0)
+    monkeypatch.setattr(course_module, "_STATE_EVERY_S", 0.0)
     told = []
     finetune(small_config(folder), told.append, run=run)
     assert {event.step for event in told if isinstance(event, events.Checkpointed)} == set(range(7))

@@ -10,13 +10,13 @@ import threading
 PLAIN = "from napari_mritransfer.training.worker import serve; serve()"
 NOISY = r"""
 import os
-from napari_mritransfer.training import job, worker
-quiet = job.reconstruct
+from napari_mritransfer.training import reconstruction as work, worker
+quiet = work.reconstruct
 def noisy(*args, **options):
     print("a library prints")
     os.write(1, b"and so does its C code\n")
     return quiet(*args, **options)
-job.reconstruct = noisy
+work.reconstruct = noisy
 worker.serve()
 """
 

@@ -166,7 +166,7 @@ def test_progress_and_curves(dock, sent, qtbot):
     qtbot.waitUntil(lambda: len(dock.plot.loss.listDataItems()) == 1, timeout=SOON)
     steps, _losses = dock.plot.loss.listDataItems()[0].getData()
     assert list(steps) == [1, 2, 3]
-    labels = [item.label.format for item in dock.plot.psnr.items if hasattr(item, "label")]
+    labels = [item.label.format for item in dock.plot.score.items if hasattr(item, "label")]
     assert labels == ["zero-filled 25.00 dB", "pretrained 29.00 dB"]
 
 

@@ -16,27 +16,27 @@ from napari_mritransfer.widgets.tuning import RunState
 
 SOON = 60_000
 OUT_OF_MEMORY = r"""
-import napari_mritransfer.training.job as job
+import napari_mritransfer.training.reconstruction as work
 from napari_mritransfer.training.worker import serve
 from pathlib import Path
-real, broken = job.load_target, Path(__import__("sys").argv[1])
+real, broken = work.load_target, Path(__import__("sys").argv[1])
 def greedy(*arguments, **options):
     if broken.exists():
         raise MemoryError
     return real(*arguments, **options)
-job.load_target = greedy
+work.load_target = greedy
 serve()
 """
 DEAF = r"""
 import time
-import napari_mritransfer.training.job as job
+import napari_mritransfer.training.course as course
 from napari_mritransfer.training.worker import serve
-real = job.Job._take_step
+real = course.Course._take_step
 def slow(self):
     if self.progress.step == 3:
         time.sleep(60)  # a library that does not come back
     return real(self)
-job.Job._take_step = slow
+course.Course._take_step = slow
 serve()
 """
 

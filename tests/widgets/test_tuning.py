@@ -50,7 +50,7 @@ def test_strategies_run_one_after_the_other(tuning, sent):
     assert (tuning.state, tuning.current, len(sent)) == (RunState.RUNNING, second, 2)
     sent[1].ended.emit(Done(250, 250, 32.0, 32.0, 9.0))
     assert (tuning.state, tuning.current) == (RunState.DONE, None)
-    assert first.ended.best_psnr == 31.0
+    assert first.ended.best_score == 31.0
     assert set(states) == {RunState.RUNNING, RunState.DONE}
 
 
