@@ -40,12 +40,10 @@ class ConvEncoder(nn.Module):
         self, widths: Sequence[int], features: int, code: int, positions: nn.Module | None, dropout: float
     ) -> None:
         super().__init__()
-        self.encoder_2d = nn.Sequential(
-            *(
-                nn.Sequential(nn.Conv2d(n_in, n_out, 3, padding=1), nn.InstanceNorm2d(n_out), nn.MaxPool2d(2), nn.ReLU())
-                for n_in, n_out in zip((1, *widths), widths, strict=False)
-            )
-        )
+        self.encoder_2d = nn.Sequential()
+        for n_in, n_out in zip((1, *widths), widths, strict=False):
+            convolution = nn.Conv2d(n_in, n_out, 3, padding=1)
+            self.encoder_2d.append(nn.Sequential(convolution, nn.InstanceNorm2d(n_out), nn.MaxPool2d(2), nn.ReLU()))
         self.post_proc_conv = nn.Sequential(nn.Conv2d(widths[-1], features, 1), nn.InstanceNorm2d(features), nn.ReLU())
         self.position_encoder = positions
         self.post_position_encoding = nn.Sequential(

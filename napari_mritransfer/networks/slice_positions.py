@@ -72,7 +72,7 @@ class PositionEncoder(nn.Module):
 
 
 def sinusoids(features: int, slices: int) -> Tensor:
-    """``(features, slices)``: pairs of sine and cosine whose wavelengths grow geometrically from 2π to 20000π slices."""
+    """``(features, slices)``: pairs of sine and cosine, wavelengths growing geometrically from 2π to 20000π slices."""
     pair = torch.arange(features) // 2
     angle = torch.arange(slices) / torch.exp(pair[:, None] * (2 / features) * math.log(10_000.0))
     return torch.where((torch.arange(features) % 2 == 0)[:, None], angle.sin(), angle.cos())
