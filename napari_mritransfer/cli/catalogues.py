@@ -1,5 +1,6 @@
 """What there is to choose from: shipped models and strategies."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.table import Table
@@ -7,33 +8,59 @@ from rich.text import Text
 
 from napari_mritransfer.cli.console import Answer, AsJson, answer, out
 from napari_mritransfer.transfer.catalogue import CATALOGUE
-from napari_mritransfer.zoo.card import DEFAULT_MODEL, model_cards
+from napari_mritransfer.zoo.card import DEFAULT_MODEL, ModelCard, model_cards
+from napari_mritransfer.zoo.cohort_card import CohortCard, cohort_cards
 
 
 def models(as_json: AsJson = False) -> None:
     """List the shipped models and what they were trained on."""
 
     def found() -> Answer:
-        cards = model_cards()
+        cards, predictors = model_cards(), cohort_cards()
 
         def show() -> None:
+            out.print("[underline]Networks that reconstruct images[/]")
             for card in cards:
                 default = "  (default)" if card.name == DEFAULT_MODEL else ""
                 out.print(f"[bold]{card.name}[/]{default}\n  {card.title}")
-                show_facts(
-                    {
-                        "Parameters": f"{card.parameters['ft']:,}; LFT learns {card.parameters['lft']:,}",
-                        "Trained at": f"{card.rates[0]:.0%} to {card.rates[1]:.0%} of {card.lines[0]} to "
-                        f"{card.lines[1]} lines; {', '.join(card.mask_kinds)} masks",
-                        **{key.replace("_", " ").capitalize(): str(value) for key, value in card.training.items()},
-                        **{key: str(value) for key, value in card.metrics.items()},
-                    }
-                )
+                show_facts(_reconstruction_facts(card))
+            _show_predictors(predictors)
             out.print("Published by others: [bold]mritransfer models list[/]")
 
-        return Answer([asdict(card) for card in cards], show)
+        rows = [{"kind": "reconstruction", **asdict(card)} for card in cards]
+        return Answer([*rows, *({"kind": "prediction", **asdict(card)} for card in predictors)], show)
 
     answer(as_json, found)
+
+
+def _reconstruction_facts(card: ModelCard) -> dict[str, str]:
+    return {
+        "Parameters": f"{card.parameters['ft']:,}; LFT learns {card.parameters['lft']:,}",
+        "Trained at": f"{card.rates[0]:.0%} to {card.rates[1]:.0%} of {card.lines[0]} to {card.lines[1]} lines; "
+        f"{', '.join(card.mask_kinds)} masks",
+        **_told(card.training, card.metrics),
+    }
+
+
+def _show_predictors(cards: Sequence[CohortCard]) -> None:
+    if cards:
+        out.print("[underline]Networks that predict a label from a volume[/] (mritransfer cohort)")
+    for card in cards:
+        simulated = "  (learned from simulated scans)" if card.simulated else ""
+        out.print(f"[bold]{card.name}[/]{simulated}\n  {card.title}")
+        show_facts(
+            {
+                "Predicts": card.predicts,
+                "Parameters": f"{card.parameters:,}",
+                "Slices": f"{card.slicing}, joined by {card.pooling}",
+                **_told({name: fact for name, fact in card.training.items() if name != "simulated"}, card.metrics),
+            }
+        )
+
+
+def _told(training: Mapping[str, object], metrics: Mapping[str, object]) -> dict[str, str]:
+    sentences = {key.replace("_", " ").capitalize(): str(value) for key, value in training.items()}
+    return sentences | {key: str(value) for key, value in metrics.items()}
 
 
 def strategies(as_json: AsJson = False) -> None:

@@ -11,6 +11,7 @@ from napari_mritransfer.cli.console import Answer, AsJson, answer, out, progress
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.zoo import download
 from napari_mritransfer.zoo.card import UnknownModel, model_cards
+from napari_mritransfer.zoo.cohort_card import cohort_cards
 from napari_mritransfer.zoo.published import PUBLISHED, PublishedWeights, published_weights
 
 models = typer.Typer(
@@ -35,10 +36,14 @@ def list_all(as_json: AsJson = False) -> None:
     """List shipped models and published weights, with licence, size and whether they are on this computer."""
 
     def found() -> Answer:
+        cards = [("reconstruction", card) for card in model_cards()] + [("prediction", card) for card in cohort_cards()]
         shipped = [
-            {"name": card.name, "title": card.title, "architecture": card.architecture, "shipped": True, "here": True}
-            for card in model_cards()
-        ]
+            {
+                "name": card.name, "title": card.title, "kind": kind, "architecture": card.architecture,
+                "shipped": True, "here": True,
+            }
+            for kind, card in cards
+        ]  # fmt: skip
         published = [_record(entry) for entry in PUBLISHED]
 
         def show() -> None:
@@ -48,7 +53,12 @@ def list_all(as_json: AsJson = False) -> None:
                 where = "here" if download.cached(entry) else "not fetched"
                 out.print(f"[bold]{entry.name}[/]  {where}, {entry.about}\n  {entry.title}")
                 catalogues.show_facts(
-                    {"Licence": entry.licence, "Expects": entry.conventions, "Training": entry.training}
+                    {
+                        "Licence": entry.licence,
+                        "Checksum": entry.checksum,
+                        "Expects": entry.conventions,
+                        "Training": entry.training,
+                    }
                 )
 
         return Answer([*shipped, *published], show)
@@ -62,10 +72,10 @@ def fetch(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download published weights into the cache; afterwards ``--model NAME`` finds them."""
+    """Download published weights into the cache; afterwards they are found by their name."""
 
     def found() -> Answer:
-        entry = published_weights(name)
+        entry = published_weights(name, kind=None)
         if entry is None:
             names = ", ".join(row.name for row in PUBLISHED)
             raise UnknownModel(f"There are no published weights called '{name}'; choose one of: {names}.")
@@ -80,7 +90,7 @@ def fetch(
 
 @models.command()
 def new(
-    architecture: Annotated[str, typer.Argument(help="Such as unet, varnet, istanet, dccnn or multiscale.")],
+    architecture: Annotated[str, typer.Argument(help="Such as unet, varnet, istanet, dccnn, multiscale or sliceset.")],
     to: Annotated[Path, typer.Option("--out", help="A .safetensors file to write.")],
     settings: Annotated[str, typer.Option(help="What differs from the usual, as JSON: '{\"chans\": 16}'.")] = "{}",
     seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
@@ -119,7 +129,9 @@ def _agree(entry: PublishedWeights, yes: bool, as_json: bool) -> None:
     """Nothing is downloaded without a word."""
     if not as_json:
         out.print(f"{entry.title}\n  {entry.url}", soft_wrap=True)
-        catalogues.show_facts({"Licence": entry.licence, "Size": entry.about, "Training": entry.training})
+        catalogues.show_facts(
+            {"Licence": entry.licence, "Size": entry.about, "Checksum": entry.checksum, "Training": entry.training}
+        )
     if yes:
         return
     try:
@@ -133,8 +145,8 @@ def _agree(entry: PublishedWeights, yes: bool, as_json: bool) -> None:
 def _record(entry: PublishedWeights) -> dict[str, object]:
     path = download.cached(entry)
     return {
-        "name": entry.name, "title": entry.title, "architecture": entry.architecture, "shipped": False,
-        "here": path is not None, "path": str(path) if path else None, "url": entry.url, "sha256": entry.sha256,
-        "licence": entry.licence, "size_bytes": entry.size_bytes, "conventions": entry.conventions,
-        "training": entry.training,
+        "name": entry.name, "title": entry.title, "kind": entry.kind, "architecture": entry.architecture,
+        "shipped": False, "here": path is not None, "path": str(path) if path else None, "url": entry.url,
+        "sha256": entry.sha256, "licence": entry.licence, "size_bytes": entry.size_bytes,
+        "conventions": entry.conventions, "training": entry.training,
     }  # fmt: skip

@@ -66,7 +66,7 @@ class PublishedDialog(QDialog):
         for widget in (self.facts, self.bar, self.status):
             layout.addWidget(widget)
         layout.addLayout(row)
-        for entry in PUBLISHED:
+        for entry in _networks():
             item = QListWidgetItem()
             item.setData(Qt.ItemDataRole.UserRole, entry)
             self.list.addItem(item)
@@ -151,7 +151,7 @@ class PublishedDialog(QDialog):
         entry, is_here, is_busy = self.entry, cached(self.entry) is not None, self._running is not None
         self.facts.setText(
             f"{entry.url}\nLicence: {entry.licence}\nTrained on: {entry.training}\nExpects: {entry.conventions}\n"
-            f"Checksum: {'known' if entry.sha256 or entry.git_blob_sha1 else 'none was published'}"
+            f"Checksum: {entry.checksum}"
         )
         self.take.setText("Use" if is_here else f"Download ({entry.about})")
         self.take.setEnabled(not is_busy)
@@ -191,4 +191,9 @@ def _fetched(entry: PublishedWeights, should_stop: threading.Event) -> Generator
 
 def fetched_models() -> list[tuple[str, str, Path]]:
     """Name, title and file of the published weights that are on this computer."""
-    return [(entry.name, entry.title, path) for entry in PUBLISHED if (path := cached(entry)) is not None]
+    return [(entry.name, entry.title, path) for entry in _networks() if (path := cached(entry)) is not None]
+
+
+def _networks() -> list[PublishedWeights]:
+    """Whole networks that reconstruct: nobody can start a fine-tuning from an encoder."""
+    return [entry for entry in PUBLISHED if entry.kind == "reconstruction"]

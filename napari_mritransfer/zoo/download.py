@@ -18,6 +18,7 @@ LARGEST_BYTES = 4 * 2**30
 TIMEOUT_S = 30.0
 """Seconds to wait for a connection, and for each next piece."""
 _CHUNK = 2**18
+_WHOLE = 64  # hexadecimal digits of a SHA-256
 
 Progress = Callable[[int, int | None], None]
 """Told (bytes there, all bytes or None if the server does not say)."""
@@ -118,7 +119,7 @@ def _fetch(
     import pooch
 
     noted = folder / f"{entry.file_name}.sha256"
-    known = entry.sha256 or (noted.read_text("ascii").strip() if noted.is_file() else None)
+    known = _known(entry, folder / entry.file_name, noted)
     pooch.get_logger().setLevel("ERROR")  # its notes are for programmers
     try:
         path = Path(
@@ -135,13 +136,37 @@ def _fetch(
     except ValueError as error:
         if isinstance(error, BadInput):
             raise
-        raise DownloadFailed(
-            f"What came from {entry.url} is not the file that was published (its SHA-256 differs), so it was thrown "
-            "away; try again later, or give the path of a copy you trust."
-        ) from error
-    if known is None:
-        noted.write_text(pooch.file_hash(str(path)), encoding="ascii")
+        raise _another_file(entry, "SHA-256") from error
+    if known is None or known != entry.sha256:  # nobody published the whole of it
+        noted.write_text(known or sha256_of(path), encoding="ascii")
     return path
+
+
+def _known(entry: PublishedWeights, path: Path, noted: Path) -> str | None:
+    """The whole SHA-256 that the file has to have; None if no more is known of it than the entry says.
+
+    A file that lies there already and does not begin as it was published is forgotten.
+    """
+    published = entry.sha256 or ""
+    if len(published) == _WHOLE:
+        return published
+    known = noted.read_text("ascii").strip() if noted.is_file() else ""
+    if known and known.startswith(published):
+        return known
+    if not published or not path.is_file():
+        return None
+    found = sha256_of(path)
+    if found.startswith(published):
+        return found
+    path.unlink()
+    return None
+
+
+def _another_file(entry: PublishedWeights, what: str) -> DownloadFailed:
+    return DownloadFailed(
+        f"What came from {entry.url} is not the file that was published (its {what} differs), so it was thrown away; "
+        "try again later, or give the path of a copy you trust."
+    )
 
 
 def _download(
@@ -164,13 +189,14 @@ def _download(
             f"{entry.name} could not be downloaded from {url} ({_one_line(reason)}); check the network and try again, "
             "which goes on from what is there, or download the file elsewhere and give its path."
         ) from error
-    if entry.git_blob_sha1 is not None and git_blob_sha1(part) != entry.git_blob_sha1:
-        part.unlink()
-        _validator(part).unlink(missing_ok=True)
-        raise DownloadFailed(
-            f"What came from {url} is not the file that was published (its git checksum differs), so it was thrown "
-            "away; try again later, or give the path of a copy you trust."
-        )
+    for what, differs in (
+        ("git checksum", entry.git_blob_sha1 is not None and git_blob_sha1(part) != entry.git_blob_sha1),
+        ("SHA-256", entry.sha256 is not None and not sha256_of(part).startswith(entry.sha256)),
+    ):
+        if differs:
+            part.unlink()
+            _validator(part).unlink(missing_ok=True)
+            raise _another_file(entry, what)
     os.replace(part, output_file)
     _validator(part).unlink(missing_ok=True)
 
@@ -220,6 +246,12 @@ def git_blob_sha1(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _validator(part: Path) -> Path:

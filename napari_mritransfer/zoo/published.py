@@ -1,7 +1,12 @@
 """Weights that others published: what they are, where they lie, under which licence. No torch here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["reconstruction", "encoder"]
+"""Whole networks that reconstruct images; networks for photographs, whose encoders others can start from."""
 
 _FASTMRI = "https://dl.fbaipublicfiles.com/fastMRI/trained_models"
 _ISTA = (
@@ -14,6 +19,16 @@ _UNET_CONVENTIONS = (
     "zero-filled magnitude, root-sum-of-squares over coils, cut to the reconstruction size, normalised slice by slice"
 )
 _VARNET_CONVENTIONS = "multi-coil k-space as the scanner wrote it, masks of whole lines; cut afterwards, if at all"
+_IMAGENET_LICENCE = (
+    "BSD-3-Clause for torchvision, which publishes them; they were trained on ImageNet, whose images may be used for "
+    "non-commercial research and education only"
+)
+_IMAGENET_CONVENTIONS = (
+    "three channels, standardised by the mean and deviation of photographs; as an encoder of MR slices: a slice "
+    "repeated three times, or one channel with the sum of the three kernels"
+)
+_DIGITS = 64  # of a whole SHA-256
+_FEWEST_DIGITS = 8
 _UNET_BYTES, _VARNET_BYTES, _ISTA_BYTES = 1_985_000_000, 120_000_000, 1_400_000  # from the number of parameters
 
 
@@ -30,7 +45,7 @@ class PublishedWeights:
     url
         Where it lies.
     sha256, git_blob_sha1
-        Checksums of its bytes, where anybody published them.
+        Checksums of its bytes, where anybody published them; of the SHA-256 its first digits, 8 at least, will do.
     licence
         In words; says so where none is stated.
     size_bytes
@@ -39,6 +54,8 @@ class PublishedWeights:
         What the weights expect of the image.
     training
         What they were trained on.
+    kind
+        What they are good for.
     """
 
     name: str
@@ -52,6 +69,19 @@ class PublishedWeights:
     size_bytes: int | None
     conventions: str
     training: str
+    kind: Kind = "reconstruction"
+
+    def __post_init__(self) -> None:
+        """Refuse a checksum that checks next to nothing."""
+        if self.sha256 is not None and not re.fullmatch(f"[0-9a-f]{{{_FEWEST_DIGITS},{_DIGITS}}}", self.sha256):
+            raise ValueError(f"{self.name}: of a SHA-256 at least {_FEWEST_DIGITS} hexadecimal digits are needed.")
+
+    @property
+    def checksum(self) -> str:
+        """What is known of its checksum, for a person."""
+        if self.sha256 is not None and len(self.sha256) < _DIGITS:
+            return f"only the first {len(self.sha256)} of {_DIGITS} digits are known (from the name of the file)"
+        return "known" if self.sha256 or self.git_blob_sha1 else "none was published"
 
     @property
     def about(self) -> str:
@@ -94,6 +124,16 @@ def _istanet(rate: int) -> PublishedWeights:
     )  # fmt: skip
 
 
+def _resnet(depth: int, sha256: str, parameters: int) -> PublishedWeights:
+    return PublishedWeights(
+        f"imagenet-resnet{depth}", f"ResNet-{depth} for photographs (ImageNet), to start an encoder of slices from",
+        f"resnet{depth}", {}, f"https://download.pytorch.org/models/resnet{depth}-{sha256}.pth", sha256, None,
+        _IMAGENET_LICENCE, 4 * parameters, _IMAGENET_CONVENTIONS,
+        "1.28 million photographs in 1,000 classes (ImageNet 2012); torchvision calls these weights IMAGENET1K_V1",
+        "encoder",
+    )  # fmt: skip
+
+
 PUBLISHED: tuple[PublishedWeights, ...] = (
     _unet(
         "fastmri-unet-knee-sc", "knee_sc_leaderboard_state_dict.pt", "single-coil knee, 4×",
@@ -105,10 +145,14 @@ PUBLISHED: tuple[PublishedWeights, ...] = (
     _varnet("fastmri-varnet-knee-mc", "knee_leaderboard_state_dict.pt", "multi-coil knee, 4× and 8×"),
     _varnet("fastmri-varnet-brain-mc", "brain_leaderboard_state_dict.pt", "multi-coil brain, 4× and 8×"),
     *(_istanet(rate) for rate in (10, 20, 30, 40, 50)),
+    # the names of torchvision's files carry the beginning of their checksum
+    _resnet(18, "f37072fd", 11_689_512),
+    _resnet(34, "b627a593", 21_797_672),
+    _resnet(50, "0676ba61", 25_557_032),
 )  # fmt: skip
 """All of them; a file that you have already is opened by its path just as well."""
 
 
-def published_weights(name: str) -> PublishedWeights | None:
-    """The entry of that name, if there is one."""
-    return next((entry for entry in PUBLISHED if entry.name == name), None)
+def published_weights(name: str, kind: Kind | None = "reconstruction") -> PublishedWeights | None:
+    """The entry of that name and that kind (any if None), if there is one."""
+    return next((entry for entry in PUBLISHED if entry.name == name and kind in (None, entry.kind)), None)

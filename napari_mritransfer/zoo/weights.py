@@ -1,6 +1,5 @@
 """Networks by name, and their weights from files that may come from strangers: sizes checked, checksums verified."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.networks.unet import UNet
 from napari_mritransfer.networks.varnet import VarNet
 from napari_mritransfer.zoo.card import ModelCard
+from napari_mritransfer.zoo.download import sha256_of as sha256_of
 from napari_mritransfer.zoo.errors import UnreadableWeights as UnreadableWeights
 from napari_mritransfer.zoo.families import identify
 from napari_mritransfer.zoo.foreign import FOREIGN_ENDINGS, read_foreign
@@ -236,9 +236,3 @@ def _check_names(network: nn.Module, state: Mapping[str, Tensor], path: Path) ->
             f"{path.name} holds weights of another network: {len(wrong)} names or shapes differ, first '{wrong[0]}'; "
             "choose the file that belongs to this architecture."
         )
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from napari_mritransfer.cli import models as command
 from napari_mritransfer.cli.app import app
+from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.zoo import download
-from napari_mritransfer.zoo.card import model_cards
+from napari_mritransfer.zoo.card import UnknownModel, model_cards
+from napari_mritransfer.zoo.cohort_card import cohort_cards
 from napari_mritransfer.zoo.published import PUBLISHED, published_weights
 from napari_mritransfer.zoo.weights import load_file
 
@@ -47,13 +49,15 @@ def test_alone_it_still_lists_the_shipped_models():
     assert alone.exit_code == 0, alone.output
     assert all(card.name in alone.stdout for card in model_cards())
     assert "mritransfer models list" in alone.stdout
-    assert [row["name"] for row in json.loads(call("--json").stdout)] == [card.name for card in model_cards()]
+    rows = json.loads(call("--json").stdout)
+    assert [row["name"] for row in rows if row["kind"] == "reconstruction"] == [card.name for card in model_cards()]
 
 
 def test_the_list_holds_what_others_published_with_licence_size_and_place(cache):
     (cache / PUBLISHED[0].file_name).touch()
     rows = {row["name"]: row for row in json.loads(call("list", "--json").stdout)}
-    assert [row["shipped"] for row in rows.values()] == [True] * len(model_cards()) + [False] * len(PUBLISHED)
+    n_shipped = len(model_cards()) + len(cohort_cards())
+    assert [row["shipped"] for row in rows.values()] == [True] * n_shipped + [False] * len(PUBLISHED)
     assert rows[PUBLISHED[0].name]["here"] is True
     assert rows[PUBLISHED[1].name]["here"] is False
     plain = " ".join(call("list").stdout.split())
@@ -90,6 +94,24 @@ def test_a_word_fetches_and_a_second_time_needs_none(fetched):
     assert fetched == ["istanet-brain-20"] * 2  # the second only verifies what is there
 
 
+def test_encoders_are_listed_and_fetched_like_networks(fetched):
+    rows = {row["name"]: row for row in json.loads(call("list", "--json").stdout)}
+    assert {row["kind"] for row in rows.values()} >= {"reconstruction", "encoder"}
+    assert rows["imagenet-resnet18"]["kind"] == "encoder"
+    told = " ".join(call("fetch", "imagenet-resnet18", typed="y\n").stdout.split())
+    assert "is here" in told
+    assert "only the first 8 of 64 digits are known (from the name of the file)" in told
+    assert "non-commercial research" in told
+    assert fetched == ["imagenet-resnet18"]
+
+
+def test_an_encoder_is_no_model_to_reconstruct_with(fetched):
+    """Not even once it is on this computer."""
+    call("fetch", "imagenet-resnet18", "--yes")
+    with pytest.raises(UnknownModel, match="no model called 'imagenet-resnet18'"):
+        open_model("imagenet-resnet18")
+
+
 def test_unknown_names_list_those_there_are(fetched):
     result = call("fetch", "multiscale-t1")
     assert result.exit_code == 2
@@ -99,7 +121,7 @@ def test_unknown_names_list_those_there_are(fetched):
 
 def test_a_failed_download_is_one_sentence(monkeypatch):
     entry = replace(published_weights("istanet-brain-10"), url="http://127.0.0.1:9/weights.pkl")
-    monkeypatch.setattr(command, "published_weights", lambda name: entry)
+    monkeypatch.setattr(command, "published_weights", lambda name, kind: entry)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     result = call("fetch", entry.name, "--yes", "--json")
     assert result.exit_code == 2

@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_mritransfer.widgets import published_dialog
-from napari_mritransfer.widgets.published_dialog import PublishedDialog
+from napari_mritransfer.widgets.published_dialog import PublishedDialog, fetched_models
 from napari_mritransfer.zoo.download import DownloadStopped
 from napari_mritransfer.zoo.published import PUBLISHED
 
@@ -64,6 +64,17 @@ def test_it_says_what_they_are_before_anything_is_downloaded(dialog, tmp_path):
     assert dialog.entry.url in dialog.facts.text()
     assert "Download" in dialog.take.text()
     assert not (tmp_path / "cache").exists()
+
+
+def test_encoders_are_no_networks_to_choose(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("MRITRANSFER_CACHE", str(tmp_path))
+    encoder = next(entry for entry in PUBLISHED if entry.kind == "encoder")
+    (tmp_path / encoder.file_name).touch()
+    (tmp_path / PUBLISHED[0].file_name).touch()
+    assert [name for name, _, _ in fetched_models()] == [PUBLISHED[0].name]
+    dialog = PublishedDialog()
+    qtbot.addWidget(dialog)
+    assert dialog.list.count() == sum(entry.kind == "reconstruction" for entry in PUBLISHED)
 
 
 def test_what_is_told_is_seen(dialog):

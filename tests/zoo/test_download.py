@@ -114,6 +114,55 @@ def test_a_file_that_is_not_the_published_one_is_thrown_away(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+PREFIX = SHA256[:8]
+
+
+def test_the_beginning_of_a_checksum_will_do(tmp_path):
+    offer = Offer(CONTENT)
+    with serving(offer) as url:
+        path = fetch(entry(url, PREFIX), cache=tmp_path)
+        assert path.read_bytes() == CONTENT
+        assert fetch(entry(url, PREFIX), cache=tmp_path) == path
+    assert offer.asked == [None]
+    assert (tmp_path / "small.pt.sha256").read_text() == SHA256, "the whole of it is known from now on"
+
+
+def test_a_file_whose_checksum_begins_differently_is_thrown_away(tmp_path):
+    other = f"{PREFIX[:-1]}{(int(PREFIX[-1], 16) + 1) % 16:x}"
+    with serving(Offer(CONTENT)) as url, pytest.raises(DownloadFailed, match=r"\(its SHA-256 differs\)"):
+        fetch(entry(url, other), cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("noted", [None, SHA256, "0" * 64, ""], ids=["nothing", "this", "another", "empty"])
+def test_a_file_that_was_copied_there_is_verified_before_it_is_used(tmp_path, noted):
+    """Right or wrong, and whatever was noted beside it."""
+    if noted is not None:
+        (tmp_path / "small.pt.sha256").write_text(noted)
+    offer = Offer(CONTENT)
+    with serving(offer) as url:
+        (tmp_path / "small.pt").write_bytes(CONTENT)
+        assert fetch(entry(url, PREFIX), cache=tmp_path).read_bytes() == CONTENT
+        assert offer.asked == []
+        (tmp_path / "small.pt").write_bytes(b"damaged")
+        assert fetch(entry(url, PREFIX), cache=tmp_path).read_bytes() == CONTENT
+        assert offer.asked == [None]
+    assert (tmp_path / "small.pt.sha256").read_text() == SHA256
+
+
+@pytest.mark.parametrize("digits", ["", SHA256[:7], SHA256 + "0", SHA256.upper(), "f37072fg"])
+def test_a_checksum_that_checks_next_to_nothing_is_refused(digits):
+    with pytest.raises(ValueError, match="at least 8 hexadecimal digits"):
+        entry("http://127.0.0.1:1/weights.pt", digits)
+
+
+def test_people_are_told_how_much_is_known_of_a_checksum():
+    url = "http://127.0.0.1:1/weights.pt"
+    assert entry(url).checksum == "known"
+    assert entry(url, None).checksum == "none was published"
+    assert entry(url, PREFIX).checksum == "only the first 8 of 64 digits are known (from the name of the file)"
+
+
 def test_gits_own_checksum(tmp_path):
     (tmp_path / "file").write_bytes(CONTENT)
     told = subprocess.run(["git", "hash-object", tmp_path / "file"], capture_output=True, text=True, check=True)
@@ -187,16 +236,18 @@ def test_the_cache_may_be_moved(monkeypatch, tmp_path):
 
 def test_published_entries_are_complete():
     names = [row.name for row in PUBLISHED]
-    assert len(set(names)) == len(names) == 10
+    assert len(set(names)) == len(names) == 13
     for row in PUBLISHED:
-        assert published_weights(row.name) is row
+        assert published_weights(row.name, kind=None) is row
+        assert (published_weights(row.name) is row) == (row.kind == "reconstruction")
         assert row.url.startswith("https://")
-        assert row.file_name.endswith((".pt", ".pkl"))
+        assert row.file_name.endswith((".pt", ".pkl", ".pth"))
         assert row.licence
         assert row.conventions
         assert row.training
         assert row.about.startswith("about")
-        assert row.sha256 is None or len(row.sha256) == 64
+        assert row.sha256 is None or len(row.sha256) in (8, 64)
+        assert row.sha256 is None or len(row.sha256) == 64 or f"-{row.sha256}." in row.url
     assert published_weights("nobody") is None
     assert all("none stated" in row.licence for row in PUBLISHED if row.architecture == "istanet")
     assert replace(PUBLISHED[0], size_bytes=None).about == "of unknown size"
