@@ -15,6 +15,19 @@ _FEWEST_PIXELS = 4  # of the last map: over fewer, instance normalisation leaves
 _STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
+class LargestOfFour(nn.MaxPool2d):
+    """Torch's maximum over 2×2 pixels; on a CPU ten times faster where no gradient asks which pixel it was."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(n, channel, y, x)`` halved; a last odd row or column is left out."""
+        if torch.is_grad_enabled() or maps.device.type != "cpu":
+            pooled: Tensor = super().forward(maps)
+            return pooled
+        rows, columns = maps.shape[-2] // 2 * 2, maps.shape[-1] // 2 * 2
+        of_rows = torch.maximum(maps[..., 0:rows:2, :columns], maps[..., 1:rows:2, :columns])
+        return torch.maximum(of_rows[..., 0::2], of_rows[..., 1::2])
+
+
 class ConvEncoder(nn.Module):
     """Blocks of convolution, instance norm, pooling and ReLU, then a 1×1 convolution and the mean over the slice.
 
@@ -43,7 +56,7 @@ class ConvEncoder(nn.Module):
         self.encoder_2d = nn.Sequential()
         for n_in, n_out in zip((1, *widths), widths, strict=False):
             convolution = nn.Conv2d(n_in, n_out, 3, padding=1)
-            self.encoder_2d.append(nn.Sequential(convolution, nn.InstanceNorm2d(n_out), nn.MaxPool2d(2), nn.ReLU()))
+            self.encoder_2d.append(nn.Sequential(convolution, nn.InstanceNorm2d(n_out), LargestOfFour(2), nn.ReLU()))
         self.post_proc_conv = nn.Sequential(nn.Conv2d(widths[-1], features, 1), nn.InstanceNorm2d(features), nn.ReLU())
         self.position_encoder = positions
         self.post_position_encoding = nn.Sequential(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mritransfer.networks import sliceset
-from napari_mritransfer.networks.slice_encoders import ResNetEncoder
+from napari_mritransfer.networks.slice_encoders import LargestOfFour, ResNetEncoder
 from napari_mritransfer.networks.slice_pooling import AttentionPooling, largest_of, mean_of
 from napari_mritransfer.networks.slice_positions import PositionEncoder, sinusoids
 from napari_mritransfer.networks.sliceset import POOLINGS, POSITIONS, SliceSet
@@ -184,6 +184,15 @@ def test_blocks_that_leave_nothing_to_normalise_are_refused():
     """Over two pixels an instance norm gives ±1 whatever they are, so that nothing of the slice would come through."""
     with pytest.raises(ValueError, match="use fewer blocks"):
         network(widths=(4, 6, 6))(volumes())
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 10, 8), (1, 2, 7, 9), (2, 1, 5, 2), (1, 1, 2, 2)])
+def test_the_largest_of_four_pixels_is_the_same_bit_for_bit_with_and_without_gradients(shape):
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        fast = LargestOfFour(2)(maps)
+    assert torch.equal(fast, LargestOfFour(2)(maps))
+    assert torch.equal(fast, torch.nn.functional.max_pool2d(maps, 2))
 
 
 @pytest.mark.parametrize(
