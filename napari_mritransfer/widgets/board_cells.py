@@ -1,4 +1,4 @@
-"""The board's cells: image layers that know which method they show, and captions that fit into them."""
+"""The board's cells: image layers that know which method they show, and what stands in them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,15 +7,12 @@ import numpy as np
 
 from napari_mritransfer.io import Origin
 from napari_mritransfer.widgets.board_data import BoardData, MethodImage, Voxels
+from napari_mritransfer.widgets.captions import fitted
 from napari_mritransfer.widgets.layers import KEY, LayerTuple, scan_layers
 
 KIND = "board"
 IMAGE, ERROR = "image", "error"
 REFERENCE = "reference"  # in the place of a method
-
-_POINTS = (10, 8, 7)  # type sizes to try, in napari's unit
-_WIDTH_PER_POINT = 0.98  # pixels of an average letter, measured in napari's canvas
-_MARGIN = 14  # pixels left and right of a caption
 
 
 def image_cell(data: BoardData, board: str, method: MethodImage | None) -> LayerTuple:
@@ -44,36 +41,14 @@ def role_of(cell: Any) -> str:
 
 def captions(data: BoardData, methods: Sequence[MethodImage | None], width: float) -> tuple[list[str], int]:
     """What stands in the cells of images, and in which type size: in as few lines as fit into `width` pixels."""
-    return _fitted([_image_forms(data, method) for method in methods], width)
+    return fitted([_image_forms(data, method) for method in methods], width)
 
 
 def error_captions(
     methods: Sequence[MethodImage | None], magnification: float, width: float
 ) -> tuple[list[str], int]:
     """As `captions`, for error maps."""
-    return _fitted([_error_forms(method, magnification) for method in methods], width)
-
-
-class Captions:
-    """Writes into cells, but not over a name that the user gave."""
-
-    def __init__(self) -> None:
-        self._written: dict[Any, str] = {}
-
-    def prepare(self, cell: Any) -> None:
-        """Show a new cell's name, which is ours."""
-        overlay = cell.name_overlay
-        # where the letter of that side is: napari stacks what is in one place, so that neither hides the other
-        overlay.position, overlay.box, overlay.visible = "top_center", True, True
-        self._written[cell] = cell.name
-
-    def write(self, cells: Sequence[Any], texts: Sequence[str], points: int) -> None:
-        """One text per cell, in one type size."""
-        for cell, text in zip(cells, texts, strict=True):
-            if self._written.get(cell, cell.name) == cell.name != text:
-                cell.name = text
-                self._written[cell] = cell.name
-            cell.name_overlay.font_size = points
+    return fitted([_error_forms(method, magnification) for method in methods], width)
 
 
 def window_of(cell: Any, window: tuple[float, float]) -> tuple[float, float]:
@@ -107,19 +82,6 @@ def _error_forms(method: MethodImage | None, magnification: float) -> list[list[
     text = f"error × {magnification:g}"
     name = "Scale" if method is None else method.name
     return [[f"{name} {text}"], [name, text]]
-
-
-def _fitted(cells: Sequence[Sequence[Sequence[str]]], width: float) -> tuple[list[str], int]:
-    """One form and one type size for a whole row: neighbours in different sizes look as if they meant something."""
-    room = width - 2 * _MARGIN
-    deepest = max((len(forms) for forms in cells), default=1)
-    for depth in range(deepest):
-        row = [forms[min(depth, len(forms) - 1)] for forms in cells]
-        longest = max((len(line) for lines in row for line in lines), default=0)
-        for points in _POINTS:
-            if longest * points * _WIDTH_PER_POINT <= room:
-                return ["\n".join(lines) for lines in row], points
-    return ["\n".join(forms[-1]) for forms in cells], _POINTS[-1]
 
 
 def _cell(data: BoardData, image: Voxels, name: str, own: Mapping[str, str], colormap: str) -> LayerTuple:

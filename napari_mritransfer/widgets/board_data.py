@@ -15,6 +15,7 @@ from napari_mritransfer.evaluation.metrics import Summary, evaluate
 from napari_mritransfer.evaluation.table import MethodScores, convention_lines
 from napari_mritransfer.io import Scan, load
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.widgets.view_state import Stack
 
 BOARD_FILE = "board.json"  # as study.board writes it; that room needs torch, which the viewer's process never loads
 _WINDOW_PERCENTILE = 99.9
@@ -102,6 +103,12 @@ class BoardData:
         """Slices of all frames together."""
         shape = self.methods[0].image.shape
         return int(shape[0] * shape[1])
+
+    @property
+    def stack(self) -> Stack:
+        """How its slices are counted."""
+        n_frames, n_slices = self.methods[0].image.shape[:2]
+        return Stack(int(n_frames), int(n_slices), self.scan.spacing_mm[0])
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:

@@ -19,16 +19,19 @@ class BoardLayout:
         Its grid is set, see `arrange`.
     extent_mm
         Size of the images along slice, y, x.
+    layers_per_cell
+        Neighbours in the layer list that share a cell.
     """
 
-    def __init__(self, viewer: Any, extent_mm: tuple[float, float, float]) -> None:
+    def __init__(self, viewer: Any, extent_mm: tuple[float, float, float], layers_per_cell: int = 1) -> None:
         self._viewer = weakref.ref(viewer)
         self._extent_mm = extent_mm
+        self._layers_per_cell = layers_per_cell
         self._fitted: tuple[Any, ...] | None = None
         self._cell = (1.0, 1.0)
         self.cell_width = 1.0
 
-    def arrange(self, n_columns: int, *, has_errors: bool) -> None:
+    def arrange(self, n_columns: int, *, has_errors: bool = False) -> None:
         """Switch the grid on: images in one row above their errors, or in as many rows as make them largest.
 
         What the user looks at stays in view; the whole image, unless they zoomed.
@@ -43,7 +46,7 @@ class BoardLayout:
             shape = (max(1, math.ceil(n_columns / columns)), columns)
         is_fitted = self._fitted is None or self._camera(viewer) == self._fitted
         grid = viewer.canvas.grid
-        grid.stride, grid.spacing, grid.shape = 1, _SPACING, shape
+        grid.stride, grid.spacing, grid.shape = self._layers_per_cell, _SPACING, shape
         grid.enabled = True
         cell = (height / shape[0], width / shape[1])
         if is_fitted:
@@ -65,6 +68,13 @@ class BoardLayout:
     @staticmethod
     def _camera(viewer: Any) -> tuple[Any, ...]:
         return tuple(viewer.scene.camera.center), float(viewer.scene.camera.zoom)
+
+
+def bring_first(layers: Any, wanted: list[Any]) -> None:
+    """Move layers to the beginning of the list, in this order."""
+    if [*layers][: len(wanted)] != wanted:
+        for place, layer in enumerate(wanted):
+            layers.move(layers.index(layer), place)
 
 
 def bring_last(layers: Any, wanted: list[Any]) -> None:

@@ -173,7 +173,14 @@ class Session(QObject):
         """End the worker and whatever it does; called when the window closes, harmless when repeated."""
         if self._at_the_end.alive:
             self._at_the_end()
+            if self.board is not None:
+                self.board.forget()
             self.closed.emit()
+
+    def leave_board(self) -> None:
+        """Take down the board that is up, whatever it shows: there is one at a time. Harmless without one."""
+        if self.board is not None:
+            self.board.leave()
 
 
 def session_of(viewer: "napari.Viewer") -> Session:

@@ -1,9 +1,8 @@
 """How a viewer looked before the board came (layers, grid, slice, zoom), and which slice of the board it shows."""
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
-
-from napari_mritransfer.widgets.board_data import BoardData
 
 _GRID = ("enabled", "stride", "shape", "spacing")
 
@@ -56,19 +55,27 @@ class ViewState:
         viewer.scene.camera.center, viewer.scene.camera.zoom = self._camera
 
 
-def slice_shown(viewer: Any, data: BoardData) -> int:
-    """The slice of a board that a viewer shows, counted over all frames."""
-    n_frames, n_slices = data.methods[0].image.shape[:2]
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The slices of a board's images, counted over all frames: `n_slices` in each of `n_frames`, `slice_mm` apart."""
+
+    n_frames: int
+    n_slices: int
+    slice_mm: float
+
+
+def slice_shown(viewer: Any, stack: Stack) -> int:
+    """The slice that a viewer shows, counted over all frames."""
     point = viewer.dims.point
-    inside = min(max(round(float(point[-3]) / data.scan.spacing_mm[0]), 0), n_slices - 1)
-    frame = min(max(round(float(point[-4])), 0), n_frames - 1) if n_frames > 1 else 0
-    return int(frame * n_slices + inside)
+    inside = min(max(round(float(point[-3]) / stack.slice_mm), 0), stack.n_slices - 1)
+    frame = min(max(round(float(point[-4])), 0), stack.n_frames - 1) if stack.n_frames > 1 else 0
+    return int(frame * stack.n_slices + inside)
 
 
-def show_slice(viewer: Any, data: BoardData, slice_index: int) -> None:
-    """Go to a slice of a board, counted over all frames."""
-    n_frames, n_slices = data.methods[0].image.shape[:2]
-    frame, inside = divmod(min(max(slice_index, 0), n_frames * n_slices - 1), n_slices)
-    if n_frames > 1:
+def show_slice(viewer: Any, stack: Stack, slice_index: int) -> None:
+    """Go to a slice, counted over all frames."""
+    last = stack.n_frames * stack.n_slices - 1
+    frame, inside = divmod(min(max(slice_index, 0), last), stack.n_slices)
+    if stack.n_frames > 1:
         viewer.dims.set_point(viewer.dims.ndim - 4, float(frame))
-    viewer.dims.set_point(viewer.dims.ndim - 3, inside * data.scan.spacing_mm[0])
+    viewer.dims.set_point(viewer.dims.ndim - 3, inside * stack.slice_mm)

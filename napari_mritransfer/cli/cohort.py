@@ -1,0 +1,194 @@
+"""`cohort …`: subjects with labels, networks that predict them, and where those look."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from napari_mritransfer.cli import sampling as sampling_options
+from napari_mritransfer.cli.console import Answer, AsJson, JobEndedBadly, answer, err, out, progress
+from napari_mritransfer.cli.jobs import failures_told, printer, stop_on_ctrl_c
+from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.physics.masks import MaskKind
+from napari_mritransfer.zoo.card import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from napari_mritransfer.training.outcome import Outcome
+
+cohort = typer.Typer(
+    help="Predict a label (such as age or a disease) from whole volumes with slice-set networks, and see where they look.",
+    no_args_is_help=True,
+)
+
+TablePath = Annotated[
+    Path, typer.Argument(help="participants.tsv, the folder of a BIDS data set, or a CSV or Excel table with paths.")
+]
+LabelName = Annotated[str, typer.Option("--label", help="Column to predict.")]
+TaskName = Annotated[
+    Literal["regression", "binary", "classes"] | None, typer.Option(help="Kind of label; told from its values if omitted.")
+]
+Group = Annotated[str, typer.Option(help="Column whose groups stay on one side of every split, such as family or site.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of the image paths, where it is not clear by itself.")]
+SubjectColumn = Annotated[str, typer.Option(help="Column of the subjects, where it is not clear by itself.")]
+Slicing = Literal["sagittal", "coronal", "axial"]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+@cohort.command()
+def check(
+    table: TablePath,
+    label: LabelName,
+    task: TaskName = None,
+    group: Group = "",
+    image_column: ImageColumn = "",
+    subject_column: SubjectColumn = "",
+    as_json: AsJson = False,
+) -> None:
+    """Look for missing files, doubled subjects and gaps in the labels before anything is trained."""
+
+    def found() -> Answer:
+        from napari_mritransfer.cohort.checks import as_rows, check_cohort
+        from napari_mritransfer.cohort.table import read_cohort
+
+        cohort_read = read_cohort(table, image_column=image_column or None, subject_column=subject_column or None)
+        checked = check_cohort(cohort_read, label, task=task, group=group or None)
+        rows = as_rows(checked.problems)
+
+        def show() -> None:
+            _show_problems(rows)
+            simulated = " The scans are simulated." if cohort_read.simulated else ""
+            out.print(
+                f"{len(checked.scans)} of {len(cohort_read.scans)} scans of {len(checked.subjects)} subjects can be "
+                f"used; '{checked.label}' is a {checked.task} label.{simulated}"
+            )
+            out.print(checked.describe_labels())
+            if not checked.may_train:
+                raise typer.Exit(2)
+
+        record = {
+            "scans": len(cohort_read.scans), "usable": len(checked.scans), "subjects": len(checked.subjects),
+            "label": checked.label, "task": checked.task, "classes": list(checked.classes),
+            "simulated": cohort_read.simulated, "may_train": checked.may_train, "problems": rows,
+        }  # fmt: skip
+        return Answer(record, show)
+
+    answer(as_json, found)
+
+
+@cohort.command()
+def simulate(
+    folder: OutFolder,
+    subjects: Annotated[int, typer.Option(help="How many.")] = 60,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    spacing: Annotated[float, typer.Option(help="Voxel size in mm.")] = 2.0,
+    heads: Annotated[str, typer.Option(help="Underlying heads, with commas; all but the one kept for tests.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a simulated cohort with known truth: real heads, warped by age and disease, under scanner differences."""
+
+    def found() -> Answer:
+        from napari_mritransfer.cohort.simulation import SimulationStopped, simulate_cohort
+
+        names = tuple(name.strip() for name in heads.split(",") if name.strip()) or None
+        try:
+            with progress() as bar, stop_on_ctrl_c("Stopping.") as should_stop:
+                path = simulate_cohort(
+                    folder, subjects=subjects, seed=seed, heads=names, spacing_mm=spacing, should_stop=should_stop,
+                    on_progress=lambda done, total: bar("Simulating", done, total),
+                )  # fmt: skip
+        except SimulationStopped as stopped:
+            raise JobEndedBadly(str(stopped)) from stopped
+        return Answer({"table": str(path), "subjects": subjects, "simulated": True}, lambda: out.print(
+            f"{subjects} simulated subjects: {path}\nNobody was scanned: numbers made from them hold for this simulation."
+        ))  # fmt: skip
+
+    answer(as_json, found)
+
+
+@cohort.command()
+def train(
+    run: Annotated[Path, typer.Option("--out", help="Run directory: everything the job leaves behind.")],
+    table: Annotated[Path | None, typer.Argument(help="As for `cohort check`; not needed with --resume.")] = None,
+    label: Annotated[str, typer.Option(help="Column to predict.")] = "",
+    model: Annotated[str, typer.Option(help="Network to start from: a shipped one, a run directory or a file.")] = "",
+    strategy: Annotated[
+        str, typer.Option(help="scratch, or with --model: frozen-encoder, lft, ft, pretrained.")
+    ] = "",
+    encoder: Annotated[Literal["conv5", "resnet18", "resnet34", "resnet50"], typer.Option(help="Of a new network.")] = "conv5",
+    widths: Annotated[str, typer.Option(help="Channels of conv5's blocks, with commas.")] = "32,64,128,256,256",
+    pooling: Annotated[Literal["mean", "max", "attention"], typer.Option(help="What joins the slices.")] = "attention",
+    positions: Annotated[
+        Literal["off", "learned", "sinusoidal"], typer.Option(help="Whether slices know where they lie.")
+    ] = "learned",
+    slicing: Annotated[Slicing, typer.Option(help="How volumes are cut.")] = "sagittal",
+    encoder_weights: Annotated[
+        str, typer.Option(help="For a ResNet: imagenet-resnet18 … (see `models list`) or a file.")
+    ] = "",
+    channels: Annotated[Literal["3", "1"], typer.Option(help="For a ResNet: slice repeated, or kernels summed.")] = "3",
+    imagenet_statistics: Annotated[
+        bool, typer.Option("--imagenet-statistics", help="For a ResNet: normalise slices like photographs.")
+    ] = False,
+    task: TaskName = None,
+    group: Group = "",
+    image_column: ImageColumn = "",
+    subject_column: SubjectColumn = "",
+    split: Annotated[str, typer.Option(help="A saved split.json instead of a new split.")] = "",
+    split_seed: Annotated[int, typer.Option(help="Of a new split.")] = 0,
+    test: Annotated[float, typer.Option(help="Share of subjects kept for tests.")] = 0.2,
+    val: Annotated[float, typer.Option(help="Share of subjects to validate on.")] = 0.2,
+    folds: Annotated[int, typer.Option(help="Cross-validation with so many folds; 0 for one split.")] = 0,
+    fold: Annotated[int, typer.Option(help="The fold that is tested, from 0.")] = 0,
+    spacing: Annotated[float, typer.Option(help="Of the common grid, mm.")] = 2.0,
+    normalisation: Annotated[
+        Literal["z-score", "z-score-tissue", "percentile"], typer.Option(help="Of intensities; z-score is published.")
+    ] = "z-score",
+    mask: Annotated[Literal["none", "air"], typer.Option(help="Set air to the background's value, or not.")] = "none",
+    placement: Annotated[
+        Literal["world", "centre"], typer.Option(help="Trust the files' positions, or centre the heads.")
+    ] = "world",
+    augmentation: Annotated[
+        Literal["none", "shift", "shift-mirror"], typer.Option(help="Of training scans.")
+    ] = "none",
+    epochs: Annotated[int, typer.Option(help="Passes over the training scans; a validation after each.")] = 100,
+    batch: Annotated[int, typer.Option(help="Scans per step.")] = 8,
+    learning_rate: Annotated[float | None, typer.Option(help="The strategy's default if omitted.")] = None,
+    weight_decay: Annotated[float, typer.Option(help="Added to Adam's gradient.")] = 1e-4,
+    patience: Annotated[int, typer.Option(help="Stop after so many epochs without improvement; 0 never.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the weights and the order of the scans.")] = 0,
+    device: sampling_options.Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a slice-set network on a table of scans, or move a trained one to it. Ctrl+C stops; --resume goes on."""
+
+    def found() -> Answer:
+        from napari_mritransfer.cohort.config import CohortConfig
+        from napari_mritransfer.cohort.preparation import Preparation
+        from napari_mritransfer.cohort.work import train as start
+        from napari_mritransfer.training.rundir import RunDirectory
+
+        if resume:
+            config = RunDirectory(run, CohortConfig).config()
+        elif table is None or not label:
+            raise BadInput("Training needs a table and a label; give participants.tsv and --label age, say.")
+        else:
+            network = {} if model else {
+                "encoder": encoder, "pooling": pooling, "positions": positions, "slicing": slicing,
+                **({"widths": _numbers(widths)} if encoder == "conv5" else
+                   {"channels": int(channels), "imagenet_statistics": imagenet_statistics}),
+            }  # fmt: skip
+            config = CohortConfig(
+                str(table), label, model, strategy or ("ft" if model else "scratch"), network=network,
+                encoder_weights=encoder_weights, task=task,
+                preparation=Preparation(spacing, normalisation, mask, placement), augmentation=augmentation,
+                group=group, split=split, split_seed=split_seed, test=test, validation=val, fold=fold, folds=folds,
+                image_column=image_column, subject_column=subject_column, learning_rate=learning_rate, epochs=epochs,
+                batch=batch, weight_decay=weight_decay, patience=patience, device=device, seed=seed,
+            )  # fmt: skip
+        with progress() as bar, stop_on_ctrl_c() as should_stop, failures_told():
+            outcome = start(config, printer(config, bar), should_stop, run=run, resume=resume)
+        return Answer({"run": str(run), **outcome.as_record()}, lambda: _show_outcome(outcome, run))
+
+    answer(as_json, found)

@@ -1,0 +1,242 @@
+"""Training on a cohort as work for `training.course`: labelled volumes, judged by the error of held-out subjects."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_mritransfer.cohort import strategies
+from napari_mritransfer.cohort.attention import mean_map, relative
+from napari_mritransfer.cohort.config import CohortConfig
+from napari_mritransfer.cohort.data import CohortData, LabelledVolumes, draw, load_cohort
+from napari_mritransfer.cohort.label import Label
+from napari_mritransfer.cohort.model import CohortModel, Facts, open_cohort_model, save_cohort_model
+from napari_mritransfer.io.atomic import write_text
+from napari_mritransfer.networks.sliceset import SliceSet
+from napari_mritransfer.recon.precision import Autocast
+from napari_mritransfer.training.config import BadConfig
+from napari_mritransfer.training.device import choose_device
+from napari_mritransfer.training.events import Event, Started
+from napari_mritransfer.training.loop import run_course
+from napari_mritransfer.training.metric import Metric
+from napari_mritransfer.training.outcome import Outcome
+from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.training.work import Interrupted, ShouldStop
+from napari_mritransfer.transfer.model import fingerprint
+from napari_mritransfer.zoo.imagenet import load_encoder
+
+SPLIT = "split.json"
+
+
+def train(
+    config: CohortConfig,
+    on_event: Callable[[Event], None] = lambda event: None,
+    should_stop: ShouldStop = lambda: False,
+    *,
+    run: Path,
+    resume: bool = False,
+) -> Outcome:
+    """Train a slice-set network on a cohort, or move a trained one to it.
+
+    Parameters
+    ----------
+    config
+        The job. With `resume` it must be the one the run was started with.
+    on_event, should_stop
+        As in `training.loop.finetune`.
+    run
+        Directory for everything the job leaves behind: also ``split.json``, who learned, judged and is kept for tests.
+    resume
+        Go on from the last saved state.
+
+    Raises
+    ------
+    JobFailed
+        After a `Failed` event.
+    """
+    return run_course(
+        lambda should_stop: CohortWork(config, run, should_stop), config, on_event, should_stop,
+        directory=RunDirectory(run, CohortConfig), resume=resume,
+        memory_advice=f"lower the batch (now {config.batch}) or choose a coarser grid (spacing)",
+    )  # fmt: skip
+
+
+class CohortWork:
+    """See `training.work.Work`.
+
+    Raises
+    ------
+    BadInput
+        If the table, the labels, the network and the settings do not work together.
+    Interrupted
+        If `should_stop` says so while loading.
+    """
+
+    def __init__(self, config: CohortConfig, folder: Path, should_stop: ShouldStop) -> None:
+        def check_stop() -> None:
+            if should_stop():
+                raise Interrupted
+
+        check_stop()
+        base = open_cohort_model(config.model) if config.model else None
+        if base is not None:
+            config = replace(config, preparation=base.facts.preparation)
+        kept = base.label if base is not None and base.label.name == config.label else None
+        self.data: CohortData = load_cohort(config, check_stop, kept)
+        write_text(folder / SPLIT, self.data.split.as_json())
+        self.settings = config if config.steps_per_epoch else replace(
+            config, steps_per_epoch=-(-len(self.data.training) // config.batch)
+        )  # fmt: skip
+        torch.manual_seed(config.seed)  # new weights are drawn here
+        self.notes: tuple[str, ...] = ()
+        self.network_settings, self.network = self._network(base, self.data.label)
+        self.base_sha256 = fingerprint(self.network.state_dict())
+        self.report = strategies.apply(self.network, config.strategy, config.strategy_options)
+        self.device = choose_device(config.device)
+        numeric = self.data.label.task == "regression"
+        self.metric = Metric("MAE", self.data.label.unit, False) if numeric else Metric("Log loss", "", False)
+        self._maps: list[np.ndarray[Any, Any]] = []
+
+    def batch_loss(self, wrapped: nn.Module, step: int, share: slice, device: torch.device) -> tuple[Tensor, int]:
+        """Squared error of standardised numbers, or cross-entropy."""
+        settings = self.settings
+        volumes, targets = draw(
+            self.data.training, batch=settings.batch, seed=settings.seed, step=step,
+            augmentation=settings.augmentation, share=share,
+        )  # fmt: skip
+        output = wrapped(volumes.to(device)).prediction.float()
+        return loss_of(output, targets.to(device), self.data.label), len(volumes)
+
+    @torch.no_grad()
+    def score(self, autocast: Autocast, should_stop: ShouldStop) -> float | None:
+        """Mean absolute error in the label's unit, or mean log loss, of the validation scans."""
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        outputs, self._maps = [], []
+        for volume in self.data.validation.volumes:
+            if should_stop():
+                return None
+            with autocast():
+                found = self.network(volume[None].float().to(device))
+            outputs.append(found.prediction.float().cpu())
+            if found.attention is not None:
+                weights = found.attention.float().mean(dim=1)[0].cpu().numpy()
+                self._maps.append(relative(weights))
+        return score_of(torch.cat(outputs), self.data.validation.targets, self.data.label)
+
+    def started(self, step: int, device: str, check_stop: Callable[[], None]) -> Started:
+        """With the prediction of the training scans' mean, or of their share of classes, as the baseline."""
+        data, settings = self.data, self.settings
+        warnings = [*self.notes, *data.warnings, *([self.report.warning] if self.report.warning else [])]
+        who = f"{len(data.training)} scans to learn from, {len(data.validation)} to validate on"
+        simulated = " The scans are simulated." if data.simulated else ""
+        return Started(
+            settings.strategy, self.report.trainable, self.report.total, settings.steps, step, device,
+            baseline_of(data.training.targets, data.validation.targets, data.label),
+            (f"{who}.{simulated}",), tuple(dict.fromkeys(warnings)),
+            baseline_name="mean of the training scans" if data.label.task == "regression" else "share of the classes",
+            first_name="pretrained" if settings.model else "untrained",
+        )  # fmt: skip
+
+    def save(self, path: Path, *, step: int, score: float | None) -> None:
+        """See `cohort.model`; what was learned is merged into plain weights."""
+        data, settings = self.data, self.settings
+        expected = "" if score is None else f"{self.metric.text(score)} in validation ({len(data.validation)} scans)"
+        mean = mean_map(self._maps) if self._maps else ()
+        facts = Facts(
+            data.label, settings.preparation, tuple(float(weight) for weight in mean),
+            f"{self.metric.name} {expected}" if expected else "", data.simulated,
+            {
+                "table": str(Path(settings.table).resolve()), "strategy": settings.strategy,
+                "began_as": settings.model or settings.encoder_weights or "new weights",
+                "scans": len(data.training), "seed": settings.seed, "step": step,
+            },
+        )  # fmt: skip
+        save_cohort_model(path, self.network, self.network_settings, facts, step=str(step))
+
+    def outcome(self, outcome: Outcome) -> dict[str, Any]:
+        """With what was learned from how many."""
+        return {
+            "strategy": self.settings.strategy,
+            "model": self.settings.model,
+            "label": self.data.label.as_record(),
+            "scans": {"training": len(self.data.training), "validation": len(self.data.validation)},
+            "simulated": self.data.simulated,
+            "effective": self.report.effective,
+            "total": self.report.total,
+            "convention": f"validation {self.metric.label} of whole subjects, none of whom was learned from",
+            **outcome.as_record(),
+        }
+
+    def _network(self, base: CohortModel | None, label: Label) -> tuple[dict[str, Any], SliceSet]:
+        """A new network, or the base with a new head where it is to predict something else."""
+        config = self.settings
+        grid = list(config.preparation.grid.shape)
+        if base is None:
+            settings = {**config.network, "grid": grid, "outputs": label.outputs}
+            network = _built(settings)
+            if config.encoder_weights:
+                load_encoder(network, config.encoder_weights)
+            return settings, network
+        settings = {**base.settings, "outputs": label.outputs}
+        if config.network:
+            raise BadConfig("The network's own settings come with the model it starts from; leave them out.")
+        if base.label == label:
+            self.notes = base.notes
+            return settings, base.network.train()
+        network = _built(settings)
+        encoder = {name: t for name, t in base.network.state_dict().items() if name.startswith("encoder_2d.")}
+        network.load_state_dict(encoder, strict=False)
+        was = base.label.name
+        self.notes = (*base.notes, f"The network predicted '{was}' before: what joins its slices and predicts is new.")
+        return settings, network
+
+
+def loss_of(output: Tensor, targets: Tensor, label: Label) -> Tensor:
+    """Mean loss of a batch.
+
+    Parameters
+    ----------
+    output
+        ``(n, outputs)``.
+    targets
+        ``(n,)``, see `LabelledVolumes`.
+    """
+    if label.task == "regression":
+        return functional.mse_loss(output[:, 0], targets)
+    if label.task == "binary":
+        return functional.binary_cross_entropy_with_logits(output[:, 0], targets)
+    return functional.cross_entropy(output, targets)
+
+
+def score_of(output: Tensor, targets: Tensor, label: Label) -> float:
+    """What the course steers by: MAE in the label's unit, or log loss."""
+    if label.task == "regression":
+        return float((output[:, 0] - targets).abs().mean()) * label.std
+    return float(loss_of(output, targets, label))
+
+
+def baseline_of(training: Tensor, validation: Tensor, label: Label) -> float:
+    """`score_of` what needs no network: always the mean of the training scans, or always their share of classes."""
+    if label.task == "regression":
+        return score_of(training.mean().expand(len(validation), 1), validation, label)
+    if label.task == "binary":
+        share = (training.sum() + 0.5) / (len(training) + 1)  # never 0 or 1
+        return score_of(torch.logit(share).expand(len(validation), 1), validation, label)
+    counts = torch.bincount(training, minlength=label.outputs) + 0.5
+    return score_of((counts / counts.sum()).log().expand(len(validation), -1), validation, label)
+
+
+def _built(settings: dict[str, Any]) -> SliceSet:
+    """A new network, its kernels in the order that convolutions like."""
+    from napari_mritransfer.zoo.weights import build
+
+    network = build("sliceset", settings)
+    assert isinstance(network, SliceSet)
+    return network
