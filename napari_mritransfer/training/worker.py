@@ -218,6 +218,8 @@ def _do_job(order: _Order, mouth: _Mouth) -> None:
             on_event(Stopped(0, 0, None))
             return
         order.job(order.command, on_event, should_stop)
+        if not told_end:
+            raise RuntimeError("it ended without an outcome")
     except JobFailed:
         pass  # it has told so itself
     except BadInput as error:

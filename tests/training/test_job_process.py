@@ -1,12 +1,9 @@
-import io
-import json
 import time
 
 import pytest
 from small_jobs import names_of, small_config
-from worker_process import NOISY, Worker, finetune_command
+from worker_process import NOISY, Worker, finetune_command, served
 
-from napari_mritransfer.training import worker as worker_module
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.rundir import RunDirectory
 
@@ -14,25 +11,6 @@ from napari_mritransfer.training.rundir import RunDirectory
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("inputs")
-
-
-def served(*commands):
-    """What a worker in this very process answers; each job has ended before the next line comes."""
-    answers = io.StringIO()
-
-    def one_by_one():
-        jobs = 0
-        for command in commands:
-            line = command if isinstance(command, str) else json.dumps(command)
-            yield f"{line}\n"
-            jobs += '"finetune"' in line
-            deadline = time.monotonic() + 30
-            while sum(answers.getvalue().count(f'"event": "{end}"') for end in ("Done", "Stopped", "Failed")) < jobs:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-
-    worker_module.serve(one_by_one(), answers)
-    return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(

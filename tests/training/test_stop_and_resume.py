@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 import time
 from dataclasses import replace
 
@@ -13,7 +14,10 @@ from napari_mritransfer.training import events
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.config import BadConfig, Optimiser
 from napari_mritransfer.training.loop import finetune
+from napari_mritransfer.training.metric import PSNR
 from napari_mritransfer.training.rundir import RunDirectory
+from napari_mritransfer.training.tensorfile import serialised
+from napari_mritransfer.zoo.weights import read_safetensors
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +170,31 @@ def test_a_best_model_newer_than_the_state_is_taken_back(folder, run, tmp_path):
     user = StopAfter(events.StepDone, 1)
     finetune(config, user.on_event, user.should_stop, run=run, resume=True)
     assert (run / "best.safetensors").read_bytes() == best
+
+
+def test_a_run_of_an_earlier_release_goes_on(folder, run, tmp_path):
+    """Its scores were PSNRs and were called so, in its state and in its events."""
+    config = small_config(folder)
+    user = StopAfter(events.StepDone, 4)
+    finetune(config, user.on_event, user.should_stop, run=run)
+    tensors, metadata = read_safetensors(run / "state.safetensors")
+    progress = json.loads(metadata["progress"])
+    progress["best_psnr"] = progress.pop("best_score")
+    state = serialised(tensors, metadata | {"progress": json.dumps(progress)})
+    (run / "state.safetensors").write_bytes(state)
+    old = (run / "events.jsonl").read_text().replace("best_score", "best_psnr").replace('"score"', '"psnr"')
+    old = re.sub(r', "metric".*?(?=})', "", old.replace('"baseline"', '"zero_filled_psnr"'))
+    (run / "events.jsonl").write_text(old)
+    assert "score" not in old
+    assert "metric" not in old
+
+    recorded = RunDirectory(run)
+    assert recorded.curve() == [(e.step, e.score) for e in user.told if isinstance(e, events.EpochDone)]
+    assert recorded.metric() == PSNR
+    finetune(config, run=run, resume=True)
+    finetune(config, run=tmp_path / "uninterrupted")
+    assert weights(run) == weights(tmp_path / "uninterrupted")
+    assert RunDirectory(run).curve() == RunDirectory(tmp_path / "uninterrupted").curve()
 
 
 def test_the_line_that_was_being_written_is_forgotten(folder, run):

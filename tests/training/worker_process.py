@@ -1,11 +1,15 @@
 """A worker process and somebody who talks to it."""
 
 import contextlib
+import io
 import json
 import queue
 import subprocess
 import sys
 import threading
+import time
+
+from napari_mritransfer.training.worker import serve
 
 PLAIN = "from napari_mritransfer.training.worker import serve; serve()"
 NOISY = r"""
@@ -25,6 +29,26 @@ def finetune_command(config, run, identity, **more):
     """As the viewer sends it."""
     config = json.loads(config.as_json())
     return {"command": "finetune", "id": identity, "config": config, "run": str(run)} | more
+
+
+def served(*commands, jobs=None):
+    """What a worker in this very process answers; each job has ended before the next line comes."""
+    answers = io.StringIO()
+
+    def one_by_one():
+        ordered = 0
+        for command in commands:
+            line = command if isinstance(command, str) else json.dumps(command)
+            yield f"{line}\n"
+            ordered += any(f'"{name}"' in line for name in ("finetune", *(jobs or ())))
+            deadline = time.monotonic() + 30
+            ends = ("Done", "Stopped", "Failed")
+            while sum(answers.getvalue().count(f'"event": "{end}"') for end in ends) < ordered:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+    serve(one_by_one(), answers, jobs=jobs)
+    return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
 class Worker:
