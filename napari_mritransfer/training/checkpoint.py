@@ -21,9 +21,11 @@ from napari_mritransfer.transfer.model import (
     transfer,
 )
 from napari_mritransfer.zoo.card import ModelCard, UnknownModel, model_card, model_cards
+from napari_mritransfer.zoo.cohort_card import cohort_cards
 from napari_mritransfer.zoo.download import fetched_file
 from napari_mritransfer.zoo.published import published_weights
 from napari_mritransfer.zoo.weights import (
+    PREDICTORS,
     UnreadableWeights,
     assemble,
     build,
@@ -95,7 +97,9 @@ def check_named(source: str) -> None:
         return
     if path.suffix or len(path.parts) > 1:
         raise UnknownModel(f"There is no model file or run directory at {source}; check the path.")
-    raise UnknownModel(f"There is no model called '{source}'; choose one of: {', '.join(names)}.")
+    is_other = published_weights(source, "encoder") or any(card.name == source for card in cohort_cards())
+    what = f"'{source}' does not reconstruct images" if is_other else f"There is no model called '{source}'"
+    raise UnknownModel(f"{what}; choose one of: {', '.join(names)}.")
 
 
 def save_checkpoint(
@@ -150,6 +154,11 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
             f"{above[0]} stands on more than {_LONGEST_CHAIN} transfers; use the strategy 'ft' for the next one."
         )
     state, metadata = read_weights(path)
+    if metadata.get("architecture") in PREDICTORS:
+        raise UnreadableWeights(
+            f"{path.name} holds a network that predicts a label from a volume and reconstructs no image; choose another "
+            "file, or use this one with `mritransfer cohort predict`."
+        )
     if metadata.get("kind") != "factors":
         network = assemble(state, metadata, path)
         settings, sha256 = json.loads(metadata.get("settings", "{}")), fingerprint(network.state_dict())

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from napari_mritransfer.cli import models as command
@@ -14,7 +15,7 @@ from napari_mritransfer.zoo import download
 from napari_mritransfer.zoo.card import UnknownModel, model_cards
 from napari_mritransfer.zoo.cohort_card import cohort_cards
 from napari_mritransfer.zoo.published import PUBLISHED, published_weights
-from napari_mritransfer.zoo.weights import load_file
+from napari_mritransfer.zoo.weights import UnreadableWeights, load_file, read_weights
 
 
 @pytest.fixture(autouse=True)
@@ -108,8 +109,19 @@ def test_encoders_are_listed_and_fetched_like_networks(fetched):
 def test_an_encoder_is_no_model_to_reconstruct_with(fetched):
     """Not even once it is on this computer."""
     call("fetch", "imagenet-resnet18", "--yes")
-    with pytest.raises(UnknownModel, match="no model called 'imagenet-resnet18'"):
+    with pytest.raises(UnknownModel, match=r"^'imagenet-resnet18' does not reconstruct images; choose one of: multi"):
         open_model("imagenet-resnet18")
+
+
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_a_network_that_predicts_is_no_model_to_reconstruct_with(tmp_path, ending):
+    path, again = tmp_path / "age.safetensors", tmp_path / f"age.{ending}"
+    settings = '{"widths": [2, 3], "features": 5, "code": 4, "positions": "off"}'
+    call("new", "sliceset", "--settings", settings, "--out", str(path))
+    if ending == "pt":
+        torch.save({"model": read_weights(path)[0], "optimizer": {}}, again)
+    with pytest.raises(UnreadableWeights, match=rf"age\.{ending} holds a network that predicts a label from a volume"):
+        open_model(str(again))
 
 
 def test_unknown_names_list_those_there_are(fetched):
