@@ -1,7 +1,7 @@
 """A cohort: who was scanned, where the images lie, and everything that a table says of each scan."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_mritransfer.cohort import bids
@@ -37,7 +37,7 @@ class CohortScan:
     subject: str
     session: str
     path: Path | None
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(hash=False)
     line: int
 
     @property

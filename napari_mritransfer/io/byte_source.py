@@ -1,6 +1,7 @@
 """The bytes of a plain or gzip-compressed file, front to back; each way they can fail is told in one sentence."""
 
 import gzip
+import os
 import stat
 import zlib
 from collections.abc import Iterator
@@ -144,6 +145,22 @@ def opened(path: Path, *, compressed: bool) -> Iterator[ByteSource]:
                 yield ByteSource(path.name, stream, size * _BEST_COMPRESSION, compressed=True)
         else:
             yield ByteSource(path.name, file, size, compressed=False)
+
+
+def unpacked_size(path: Path) -> int:
+    """What a gzip file's last four bytes say of its content's size, modulo 2**32; chance where it was cut off.
+
+    Raises
+    ------
+    UnreadableScan
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(4, _size(path)), os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+    except OSError as error:
+        raise UnreadableScan(f"{path.name} cannot be opened ({_reason(error)}); check its permissions.") from None
 
 
 def _size(path: Path) -> int:

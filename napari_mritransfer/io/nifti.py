@@ -1,6 +1,8 @@
 """NIfTI-1 and NIfTI-2, plain and gzip-compressed: read to a `Scan`, written back with the same header and order."""
 
 import gzip
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.io.atomic import replacing
-from napari_mritransfer.io.byte_source import ByteSource, opened
+from napari_mritransfer.io.byte_source import ByteSource, opened, unpacked_size
 from napari_mritransfer.io.endings import is_compressed, stem
 from napari_mritransfer.io.nifti_header import NiftiHeader, header_for_writing, new_header, recognised
 from napari_mritransfer.io.nifti_origin import saying_simulated, says_simulated
@@ -56,6 +58,36 @@ def read(path: Path) -> Scan:
         notes=notes + stored_note(stored),
         sides_known=header.names_sides,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a header promises: voxels along i, j, k and frames, and whether it names the patient's sides."""
+
+    shape: tuple[int, int, int, int]
+    names_sides: bool
+
+
+def announced(path: Path) -> Announced:
+    """Look at a .nii or .nii.gz file without unpacking its voxels, but find out whether they are all there.
+
+    Whether voxels are finite numbers shows only when they are read.
+
+    Raises
+    ------
+    UnreadableScan
+        As `read` does.
+    """
+    with opened(path, compressed=is_compressed(path)) as source:
+        block = _read_header(source)
+        header = NiftiHeader.parse(block, path.name)
+        shape = volume_shape(header.dims, path.name)
+        spacing_mm(header.fields["pixdim"][1:4], header.affine(path.name), path.name, unit_mm=header.unit_mm)
+        n_bytes = math.prod(shape) * header.voxel_type(path.name).itemsize
+        source.require(n_bytes)
+    if is_compressed(path) and unpacked_size(path) != (len(block) + n_bytes) % 2**32:
+        read(path)  # cut off, or something follows the voxels: only unpacking tells
+    return Announced(shape, header.names_sides)
 
 
 def write(scan: Scan, path: Path) -> None:
