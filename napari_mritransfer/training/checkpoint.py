@@ -156,8 +156,8 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
     state, metadata = read_weights(path)
     if metadata.get("architecture") in PREDICTORS:
         raise UnreadableWeights(
-            f"{path.name} holds a network that predicts a label from a volume and reconstructs no image; choose another "
-            "file, or use this one with `mritransfer cohort predict`."
+            f"{path.name} holds a network that predicts a label from a volume and reconstructs no image; choose "
+            "another file, or use this one with `mritransfer cohort predict`."
         )
     if metadata.get("kind") != "factors":
         network = assemble(state, metadata, path)
