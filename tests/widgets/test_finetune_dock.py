@@ -170,6 +170,22 @@ def test_progress_and_curves(dock, sent, qtbot):
     assert labels == ["zero-filled 25.00 dB", "pretrained 29.00 dB"]
 
 
+def test_the_plot_is_labelled_with_what_the_job_measures(dock, sent):
+    dock.start.click()
+    job = jobs(sent)[0]
+    job.told.emit(
+        Started(
+            "lft", 22, 151, 250, 0, "cpu", 9.0, metric="MAE", unit="years", higher_is_better=False,
+            baseline_name="mean predictor", first_name="untrained",
+        )
+    )  # fmt: skip
+    job.told.emit(EpochDone(0, 0, None, 11.0, True, 0.1))
+    dock.plot.draw()
+    assert dock.plot.score.getAxis("left").labelText == "MAE (years)"
+    labels = [item.label.format for item in dock.plot.score.items if hasattr(item, "label")]
+    assert labels == ["mean predictor 9.00 years", "untrained 11.00 years"]
+
+
 def test_the_plot_is_drawn_ten_times_a_second_at_most(dock, sent, qtbot, monkeypatch):
     drawn = []
     monkeypatch.setattr(type(dock.plot), "draw", lambda self: drawn.append(1))

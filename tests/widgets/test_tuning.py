@@ -119,6 +119,19 @@ def test_a_worker_that_does_not_stop_within_a_second_is_ended(tuning, sent, qtbo
     assert run.ended == Stopped(0, 0, 29.0), "it goes on from the last checkpoint"
 
 
+def test_the_best_of_a_run_that_was_ended_is_the_lowest_error(tuning, sent):
+    run = run_of()
+    tuning.start([run])
+    start = Started("lft", 22, 151, 250, 0, "cpu", 9.0, metric="MAE", unit="years", higher_is_better=False)
+    for event in (start, EpochDone(0, 0, None, 7.0, True, 0.5), EpochDone(1, 25, 0.1, 5.0, True, 1.0)):
+        sent[0].told.emit(event)
+    sent[0].told.emit(EpochDone(2, 50, 0.1, 6.0, False, 1.5))
+    tuning.stop()
+    sent[0].has_crashed = True
+    sent[0].ended.emit(Failed(CRASHED, 0))
+    assert run.ended == Stopped(0, 25, 5.0)
+
+
 def test_a_crash_ends_the_queue(tuning, sent):
     waiting = run_of("lft")
     tuning.start([run_of("ft"), waiting])
