@@ -16,6 +16,7 @@ _DOCKS = {
     "Load scan": ("load_dock", "LoadDock"),
     "Fine-tune": ("finetune_dock", "FinetuneDock"),
     "Compare reconstructions": ("compare_dock", "CompareDock"),
+    "Slice attention": ("attention_dock", "AttentionDock"),
 }
 
 
@@ -45,6 +46,20 @@ def compare_layers(viewer: napari.Viewer) -> None:
     if not selected:
         raise BadInput("No image layers are selected; click them in the layer list (Ctrl for several) and try again.")
     opened(viewer, "Compare reconstructions").choose_layers(selected)
+
+
+def attend_to_layer(viewer: napari.Viewer) -> None:
+    """Open "Slice attention" and let the network that is chosen there look at the selected layer.
+
+    Raises
+    ------
+    BadInput
+        If not exactly one image layer is selected.
+    """
+    layer = viewer.layers.selection.active
+    if not isinstance(layer, Image):
+        raise BadInput("No single image layer is selected; click the scan in the layer list and try again.")
+    opened(viewer, "Slice attention").look_at(layer)
 
 
 def opened(viewer: Any, name: str) -> Any:

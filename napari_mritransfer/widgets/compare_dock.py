@@ -23,6 +23,7 @@ from napari_mritransfer.widgets.board_panel import BoardPanel
 from napari_mritransfer.widgets.compare_inputs import CompareInputs, unavailable_classical
 from napari_mritransfer.widgets.comparing import comparing_of
 from napari_mritransfer.widgets.dock import Dock, narrow, text_label
+from napari_mritransfer.widgets.export_choice import export_folder
 from napari_mritransfer.widgets.lifetime import while_alive
 from napari_mritransfer.widgets.method_list import MethodList
 from napari_mritransfer.widgets.settings import preferences
@@ -110,7 +111,7 @@ class CompareDock(Dock):
         """Export the board to a folder: itself if it is new or empty, else to a new one inside."""
         data = self.comparing.data
         name = data.scan.name if data is not None else ""
-        self._try(lambda: self.comparing.export(_export_folder(chosen, name)))
+        self._try(lambda: self.comparing.export(export_folder(chosen, name or "board", "comparison")))
 
     # ------------------------------------------------------------------ events
 
@@ -229,17 +230,3 @@ class CompareDock(Dock):
         for widget in (self.bar, self.status, self.board):
             column.addWidget(widget)
         column.addStretch(1)
-
-
-def _export_folder(chosen: Path, name: str) -> Path:
-    """People choose the folder in which they want to find the results, and it often holds other things."""
-    try:
-        if not chosen.is_dir() or not any(chosen.iterdir()):
-            return chosen
-        number, folder = 1, chosen / f"{name or 'board'}-comparison"
-        while folder.exists():
-            number += 1
-            folder = chosen / f"{name or 'board'}-comparison-{number}"
-    except OSError as error:
-        raise BadInput(f"{chosen} cannot be read ({error.strerror}); choose another folder to export to.") from error
-    return folder

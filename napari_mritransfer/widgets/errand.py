@@ -203,6 +203,8 @@ class Errand(QObject):
         assert self._then is not None
         try:
             self._then(found)
+        except BadInput as error:
+            self.to(RunState.FAILED, str(error))
         except Exception as error:  # nobody foresaw this: it goes on to napari, but the dock must not wait for ever
             self.to(RunState.FAILED, f"{self._trouble}: {error}.")
             raise

@@ -1,5 +1,6 @@
 """The list of images that can be undersampled."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -21,13 +22,21 @@ class LayerChoice(QComboBox):
     -------
     chosen
         Another layer, or None when the last one is gone.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers.
+    offers
+        Which of them; `is_offered` where omitted.
     """
 
     chosen = Signal(object)
 
-    def __init__(self, viewer: "napari.Viewer") -> None:
+    def __init__(self, viewer: "napari.Viewer", offers: Callable[[Any], bool] | None = None) -> None:
         super().__init__()
         self._viewer = viewer
+        self._offers = offers or is_offered
         self._last: Any = None
         narrow(self)
         self.setToolTip("Images in the viewer")
@@ -50,7 +59,7 @@ class LayerChoice(QComboBox):
 
     def _on_layers_changed(self, _event: object = None) -> None:
         """GUI thread."""
-        layers = [layer for layer in self._viewer.layers if is_offered(layer)]
+        layers = [layer for layer in self._viewer.layers if self._offers(layer)]
         before = self.layer
         was_blocked = self.blockSignals(True)
         self.clear()

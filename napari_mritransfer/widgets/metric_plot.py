@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from napari_mritransfer.widgets.board_data import BoardData, MethodImage
 from napari_mritransfer.widgets.dock import narrow
-from napari_mritransfer.widgets.plotting import add_plot
+from napari_mritransfer.widgets.plotting import add_plot, colour_axes
 from napari_mritransfer.widgets.theme import colours_of, series_colour
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ class MetricPlot(QWidget):
         """Take the viewer's colours."""
         colours = colours_of(self._viewer)
         self.canvas.setBackground(colours.background)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(colours.quiet)
-            axis.setTextPen(colours.text)
+        colour_axes(self.plot, colours)
         self.line.setPen(pg.mkPen(colours.text, width=1))
         self.line.setHoverPen(pg.mkPen(colours.text, width=3))
 

@@ -68,9 +68,11 @@ def test_the_menus_show_the_docks_and_the_layer_commands(viewer):
         return {action.text() for action in menu.actions()} | below
 
     window = viewer.window
-    added = {"Undersample this layer (MRI Transfer)", "Compare selected layers (MRI Transfer)"}
+    commands = ("Undersample this layer", "Compare selected layers", "Slice attention of this layer")
+    added = {f"{name} (MRI Transfer)" for name in commands}
     assert added < entries(window.layers_menu)
-    docks = {f"{name} (MRI Transfer)" for name in ("Load scan", "Fine-tune", "Compare reconstructions")}
+    names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+    docks = {f"{name} (MRI Transfer)" for name in names}
     assert docks < entries(window.plugins_menu)
     samples = {f"Head, {contrast}" for contrast in ("T1-weighted", "T2-weighted", "FLAIR")}
     assert samples < entries(window.file_menu)

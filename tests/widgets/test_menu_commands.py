@@ -8,9 +8,13 @@ from qtpy.QtWidgets import QWidget
 from scan_files import some_voxels
 
 from napari_mritransfer.io.errors import BadInput
-from napari_mritransfer.widgets.commands import compare_layers, opened, undersample_layer
+from napari_mritransfer.widgets.commands import attend_to_layer, compare_layers, opened, undersample_layer
 
-NAMES = ("Load scan", "Fine-tune", "Compare reconstructions")
+NAMES = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+DOCKS = {
+    "load_dock": "LoadDock", "finetune_dock": "FinetuneDock", "compare_dock": "CompareDock",
+    "attention_dock": "AttentionDock",
+}  # fmt: skip
 
 
 class Dock(QWidget):
@@ -23,13 +27,16 @@ class Dock(QWidget):
     def choose_layer(self, layer):
         self.layer = layer
 
+    def look_at(self, layer):
+        self.layer = layer
+
     def choose_layers(self, layers):
         self.layers = layers
 
 
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch):
-    for module, name in (("load_dock", "LoadDock"), ("finetune_dock", "FinetuneDock"), ("compare_dock", "CompareDock")):
+    for module, name in DOCKS.items():
         stand_in = ModuleType(module)
         setattr(stand_in, name, type(name, (Dock,), {}))
         monkeypatch.setitem(sys.modules, f"napari_mritransfer.widgets.{module}", stand_in)
@@ -48,6 +55,12 @@ def test_undersampling_chooses_the_selected_layer(viewer):
     assert widget.layer.name == "c"
 
 
+@pytest.mark.usefixtures("layers")
+def test_a_network_looks_at_the_selected_layer(viewer):
+    attend_to_layer(viewer)
+    assert viewer.window.dock_widgets["Slice attention (MRI Transfer)"].layer.name == "c"
+
+
 def test_comparing_chooses_the_selected_images_in_the_lists_order(viewer, layers):
     viewer.add_points(name="dots")
     viewer.layers.selection = {viewer.layers["dots"], layers[2], layers[0]}
@@ -58,8 +71,9 @@ def test_comparing_chooses_the_selected_images_in_the_lists_order(viewer, layers
 
 def test_nothing_suitable_selected_says_what_to_do(viewer, layers):
     viewer.layers.selection = set(layers)
-    with pytest.raises(BadInput, match="click the scan in the layer list"):
-        undersample_layer(viewer)
+    for command in (undersample_layer, attend_to_layer):
+        with pytest.raises(BadInput, match="click the scan in the layer list"):
+            command(viewer)
     viewer.layers.selection = {viewer.add_points()}
     for command in (undersample_layer, compare_layers):
         with pytest.raises(BadInput, match=r"selected; click .* and try again"):
