@@ -1,0 +1,42 @@
+"""The area under the receiver operating characteristic, also of scans that count several times."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Ranking:
+    """Scans in the order of their scores.
+
+    Parameters
+    ----------
+    scores
+        ``(scan,)``, larger for those who should be positive.
+    is_positive
+        ``(scan,)`` 0 or 1.
+    members
+        ``(scan,)`` index of each scan's group.
+    """
+
+    def __init__(
+        self, scores: NDArray[np.float64], is_positive: NDArray[np.float64], members: NDArray[np.intp]
+    ) -> None:
+        order = np.argsort(scores, kind="stable")
+        self._groups = members[order]
+        self._positive = is_positive[order] > 0
+        ordered = scores[order]
+        self._starts = np.flatnonzero(np.r_[True, ordered[1:] > ordered[:-1]])  # of scans with one score
+
+    def auc(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(draw,)`` chance that a positive scan scores above a negative one, half of it where they tie.
+
+        Parameters
+        ----------
+        draws
+            ``(draw, group)`` how often each group counts; NaN comes out where one kind is not drawn.
+        """
+        weights = draws[:, self._groups]
+        positive = np.add.reduceat(np.where(self._positive, weights, 0), self._starts, axis=1)
+        negative = np.add.reduceat(np.where(self._positive, 0, weights), self._starts, axis=1)
+        below = np.cumsum(negative, axis=1) - negative / 2
+        pairs = positive.sum(axis=1) * negative.sum(axis=1)
+        return np.where(pairs > 0, (positive * below).sum(axis=1) / np.maximum(pairs, 1), np.nan)
