@@ -226,9 +226,9 @@ def test_a_shipped_model_of_another_architecture_is_refused(card):
 )
 def test_metadata_that_cannot_be_right(whole, metadata, said):
     save_file(network().state_dict(), whole, metadata)
-    began = time.perf_counter()
+    began = time.process_time()  # other programs may be busy on this computer
     assert said in refusal(load_file, whole)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_stranger_cannot_make_us_take_memory(whole, monkeypatch):
