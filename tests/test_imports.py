@@ -30,8 +30,8 @@ def test_the_package_alone_loads_nothing_heavy():
 @pytest.mark.parametrize(
     "module",
     [
-        *("cli", "evaluation.metrics", "io", "physics.masks", "physics.support", "study.methods", "study.sampling"),
-        "transfer.catalogue",
+        *("cli", "cohort.config", "cohort.splits", "cohort.statistics", "evaluation.metrics", "io", "physics.masks"),
+        *("physics.support", "study.methods", "study.sampling", "transfer.catalogue"),
     ],
 )
 def test_the_viewers_process_can_import_it_without_torch(module):

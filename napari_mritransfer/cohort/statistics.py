@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.bootstrap import members_of, sums_by_group, with_intervals
 from napari_mritransfer.cohort.ranking import Ranking
-from napari_mritransfer.cohort.summary import ClassificationSummary, RegressionSummary
+from napari_mritransfer.cohort.summary import ClassificationSummary, RegressionSummary, Summary
 from napari_mritransfer.io.errors import BadInput
 
-__all__ = ["ClassificationSummary", "RegressionSummary", "classification_summary", "regression_summary"]
+__all__ = ["ClassificationSummary", "RegressionSummary", "Summary", "classification_summary", "regression_summary"]
 
 Numbers = NDArray[np.floating[Any]] | Sequence[float]
 
@@ -25,7 +25,8 @@ def regression_summary(
     *,
     seed: int,
     n_boot: int = 2000,
-    train_mean: float | None = None,
+    training_mean: float | None = None,
+    unit: str = "",
 ) -> RegressionSummary:
     """Errors of predicted numbers, with 95 % intervals from a bootstrap over whole groups.
 
@@ -40,8 +41,10 @@ def regression_summary(
         Of the bootstrap.
     n_boot
         Draws.
-    train_mean
+    training_mean
         Mean label of the scans that were learned from.
+    unit
+        Of the label.
 
     Raises
     ------
@@ -68,19 +71,19 @@ def regression_summary(
     (mae, bias, r2), intervals, note = with_intervals(figures, n_groups, seed, n_boot)
     return RegressionSummary(
         len(truth), n_groups, mae, intervals[0], bias, intervals[1], _or_none(r2), intervals[2],
-        None if train_mean is None else float(np.abs(truth - train_mean).mean()), note,
+        None if training_mean is None else float(np.abs(truth - training_mean).mean()), unit, note,
     )  # fmt: skip
 
 
 def classification_summary(
     true: Sequence[str],
     probabilities: NDArray[np.floating[Any]],
+    classes: Sequence[str],
     groups: Sequence[str],
     *,
-    classes: Sequence[str],
     seed: int,
     n_boot: int = 2000,
-    train_shares: Sequence[float] | None = None,
+    training_shares: Sequence[float] | None = None,
 ) -> ClassificationSummary:
     """Accuracies of predicted classes, with 95 % intervals from a bootstrap over whole groups.
 
@@ -90,15 +93,15 @@ def classification_summary(
         ``(scan,)`` names of classes.
     probabilities
         ``(scan, class)``, each row summing to 1.
-    groups
-        ``(scan,)``, see `regression_summary`.
     classes
         Names in the order of the probabilities.
+    groups
+        ``(scan,)``, see `regression_summary`.
     seed
         Of the bootstrap.
     n_boot
         Draws.
-    train_shares
+    training_shares
         Share of each class among the scans that were learned from.
 
     Raises
@@ -135,8 +138,8 @@ def classification_summary(
         note = f"Nobody tested is '{', '.join(absent)}'. {note}".strip()
     majority = ""
     baseline: list[float | None] = [None, None, None]
-    if train_shares is not None:
-        shares = np.asarray(train_shares, dtype=np.float64) / np.sum(train_shares)
+    if training_shares is not None:
+        shares = np.asarray(training_shares, dtype=np.float64) / np.sum(training_shares)
         most = int(shares.argmax())
         majority = classes[most]
         named = float((index == most).mean())

@@ -23,6 +23,8 @@ class RegressionSummary:
         None of a single group.
     baseline_mae
         Error of predicting the mean of the training scans for everybody; None where it was not given.
+    unit
+        Of the label; may be empty.
     note
         What a reader has to know of the intervals; may be empty.
     """
@@ -36,13 +38,15 @@ class RegressionSummary:
     r2: float | None
     r2_interval: Interval | None
     baseline_mae: float | None
+    unit: str
     note: str
 
-    def sentence(self, unit: str = "") -> str:
+    def sentence(self) -> str:
         """The result in plain words."""
-        text = f"MAE {_with_unit(f'{self.mae:.2f}', unit)}{_between(self.mae_interval, self.n_groups)}"
+        unit = f" {self.unit}".rstrip()
+        text = f"MAE {self.mae:.2f}{unit}{_between(self.mae_interval, self.n_groups)}"
         if self.baseline_mae is not None:
-            text += f"; the training mean for everybody: {_with_unit(f'{self.baseline_mae:.2f}', unit)}"
+            text += f"; the training mean for everybody: {self.baseline_mae:.2f}{unit}"
         return f"{text}. {self.note}".strip()
 
     def as_record(self) -> dict[str, Any]:
@@ -110,8 +114,8 @@ class ClassificationSummary:
         return dataclasses.asdict(self)
 
 
-def _with_unit(text: str, unit: str) -> str:
-    return f"{text} {unit}".strip()
+Summary = RegressionSummary | ClassificationSummary
+"""Of either kind."""
 
 
 def _between(interval: Interval | None, n_groups: int) -> str:

@@ -26,7 +26,8 @@ def test_errors_are_those_of_scikit_learn(seed, n):
     rng = np.random.default_rng(seed)
     true = rng.uniform(20, 80, n)
     guess = true + rng.normal(1, 5, n)
-    summary = regression_summary(true, guess, [str(g) for g in rng.integers(0, 9, n)], seed=0, n_boot=50, train_mean=51)
+    groups = [str(group) for group in rng.integers(0, 9, n)]
+    summary = regression_summary(true, guess, groups, seed=0, n_boot=50, training_mean=51)
     np.testing.assert_allclose(summary.mae, metrics.mean_absolute_error(true, guess))
     np.testing.assert_allclose(summary.r2, metrics.r2_score(true, guess), atol=1e-9)
     np.testing.assert_allclose(summary.bias, np.mean(guess - true))
@@ -45,7 +46,7 @@ def test_classes_are_judged_as_by_scikit_learn(seed, n, k, coarse):
     chances = raw / raw.sum(axis=1, keepdims=True)
     names = [f"c{one}" for one in index]
     summary = classification_summary(
-        names, chances, [str(g) for g in range(n)], classes=[f"c{one}" for one in range(k)], seed=0, n_boot=20
+        names, chances, [f"c{one}" for one in range(k)], [str(g) for g in range(n)], seed=0, n_boot=20
     )
     guess = chances.argmax(axis=1)
     np.testing.assert_allclose(summary.accuracy, metrics.accuracy_score(index, guess))
@@ -110,8 +111,8 @@ def test_few_groups_are_said_to_say_little(groups, interval):
     summary = regression_summary(true, true + np.array([1, -1, 2, 0, 1, 0]), groups, seed=0)
     assert (summary.mae_interval is not None) == interval
     assert summary.note.startswith(f"Only {len(set(groups))} independent group(s) were tested, so")
-    assert summary.note in summary.sentence("years")
-    judged = classification_summary(list("xyxyxy"), np.full((6, 2), 0.5), groups, classes=("x", "y"), seed=0)
+    assert summary.note in summary.sentence()
+    judged = classification_summary(list("xyxyxy"), np.full((6, 2), 0.5), ("x", "y"), groups, seed=0)
     assert (judged.balanced_accuracy_interval is not None) == interval
     assert judged.auc == 0.5
 
@@ -120,12 +121,13 @@ def test_many_groups_need_no_note_and_the_seed_decides():
     rng = np.random.default_rng(0)
     true, guess = rng.uniform(20, 80, (2, 30))
     groups = [str(n) for n in range(30)]
-    one, again, other = (regression_summary(true, guess, groups, seed=seed, train_mean=50) for seed in (1, 1, 2))
+    options = {"training_mean": 50, "unit": "years"}
+    one, again, other = (regression_summary(true, guess, groups, seed=seed, **options) for seed in (1, 1, 2))
     assert one == again
     assert one.mae_interval != other.mae_interval
     assert one.note == ""
     low, high = one.mae_interval
-    assert one.sentence("years") == (
+    assert one.sentence() == (
         f"MAE {one.mae:.2f} years (95 % interval {low:.2f} to {high:.2f} over 30 groups); the training mean for "
         f"everybody: {one.baseline_mae:.2f} years."
     )
@@ -135,11 +137,11 @@ def test_many_groups_need_no_note_and_the_seed_decides():
 def test_what_is_not_defined_is_none_and_not_a_number():
     alike = regression_summary([60.0] * 8, [61.0] * 8, list("abcdefgh"), seed=0)
     assert (alike.r2, alike.r2_interval) == (None, None)
-    one = classification_summary(["x"] * 8, np.full((8, 2), 0.5), list("abcdefgh"), classes=("x", "y"), seed=0)
+    one = classification_summary(["x"] * 8, np.full((8, 2), 0.5), ("x", "y"), list("abcdefgh"), seed=0)
     assert (one.auc, one.auc_interval, one.balanced_accuracy) == (None, None, 1.0)
     assert one.note == "Nobody tested is 'y'."
     rare = classification_summary(
-        ["y", *"x" * 19], np.linspace([1, 0], [0, 1], 20), [str(n) for n in range(20)], classes=("x", "y"), seed=0
+        ["y", *"x" * 19], np.linspace([1, 0], [0, 1], 20), ("x", "y"), [str(n) for n in range(20)], seed=0
     )
     assert rare.auc is not None
     assert rare.auc_interval is None  # in a third of the draws nobody is a y
@@ -149,7 +151,7 @@ def test_the_majority_class_is_the_yardstick():
     true = ["a"] * 6 + ["b"] * 2
     chances = np.tile([0.5, 0.5], (8, 1))
     summary = classification_summary(
-        true, chances, list("abcdefgh"), classes=("a", "b"), seed=0, train_shares=(0.75, 0.25)
+        true, chances, ("a", "b"), list("abcdefgh"), seed=0, training_shares=(0.75, 0.25)
     )
     assert summary.majority == "a"
     assert (summary.baseline_accuracy, summary.baseline_balanced_accuracy) == (0.75, 0.5)
@@ -159,7 +161,7 @@ def test_the_majority_class_is_the_yardstick():
 
 def test_a_prediction_that_is_surely_wrong_costs_much_but_not_everything():
     chances = np.array([[1.0, 0.0], [0.0, 1.0]])
-    summary = classification_summary(["y", "y"], chances, ["1", "2"], classes=("x", "y"), seed=0)
+    summary = classification_summary(["y", "y"], chances, ("x", "y"), ["1", "2"], seed=0)
     assert 15 < summary.log_loss < 20
 
 
@@ -179,11 +181,11 @@ def test_what_cannot_be_judged_is_refused(change, error, sentence):
 
 def test_strange_classes_and_shapes_are_refused():
     with pytest.raises(BadInput, match=r"'z' is none of the classes x, y"):
-        classification_summary(["x", "z"], np.full((2, 2), 0.5), ["a", "b"], classes=("x", "y"), seed=0)
+        classification_summary(["x", "z"], np.full((2, 2), 0.5), ("x", "y"), ["a", "b"], seed=0)
     with pytest.raises(ValueError, match=r"The probabilities are \(2, 3\)"):
-        classification_summary(["x", "y"], np.full((2, 3), 0.5), ["a", "b"], classes=("x", "y"), seed=0)
+        classification_summary(["x", "y"], np.full((2, 3), 0.5), ("x", "y"), ["a", "b"], seed=0)
     with pytest.raises(BadInput, match="Nobody was tested"):
-        classification_summary([], np.zeros((0, 2)), [], classes=("x", "y"), seed=0)
+        classification_summary([], np.zeros((0, 2)), ("x", "y"), [], seed=0)
 
 
 def test_figures_without_draws_have_no_interval():
@@ -196,5 +198,5 @@ def test_a_thousand_scans_take_a_second():
     chances = rng.dirichlet(np.ones(3), 1000)
     true, groups = [f"c{n % 3}" for n in range(1000)], [str(n // 2) for n in range(1000)]
     start = time.perf_counter()
-    classification_summary(true, chances, groups, classes=("c0", "c1", "c2"), seed=0)
+    classification_summary(true, chances, ("c0", "c1", "c2"), groups, seed=0)
     assert time.perf_counter() - start < 4
