@@ -12,6 +12,7 @@ from napari_mritransfer.cohort.checks import CheckedCohort, check_cohort, refuse
 from napari_mritransfer.cohort.config import Augmentation, CohortConfig
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.preparation import Preparation, prepare
+from napari_mritransfer.cohort.problem import Severity
 from napari_mritransfer.cohort.splits import Split, folds, make_split, read_split
 from napari_mritransfer.cohort.table import CohortScan, read_cohort
 from napari_mritransfer.training.config import BadConfig
@@ -73,8 +74,13 @@ class CohortData:
     simulated: bool
 
 
-def checked_and_split(config: CohortConfig) -> tuple[CheckedCohort, Split]:
-    """The cohort of a configuration with its checks, and who learns, judges and is tested.
+def checked_and_split(config: CohortConfig, label: Label | None = None) -> tuple[CheckedCohort, Split, tuple[str, ...]]:
+    """The cohort of a configuration with its checks; who learns, judges and is tested; and remarks on a saved split.
+
+    Parameters
+    ----------
+    label
+        That of the network to go on with.
 
     Raises
     ------
@@ -84,15 +90,19 @@ def checked_and_split(config: CohortConfig) -> tuple[CheckedCohort, Split]:
     cohort = read_cohort(
         Path(config.table), image_column=config.image_column or None, subject_column=config.subject_column or None
     )
-    checked = check_cohort(cohort, config.label, task=config.task, group=config.group or None)
+    checked = check_cohort(
+        cohort, config.label, task=config.task if label is None else label.task, group=config.group or None,
+        classes=label.classes if label is not None and label.classes else None, folds=config.folds,
+        placement=config.preparation.placement,
+    )  # fmt: skip
     refuse(checked)
     if config.split:
         split = read_split(Path(config.split))
-        split.check_against(checked)
-        return checked, split
+        return checked, split, split.check_against(checked)
     if config.folds:
-        return checked, folds(checked, config.folds, seed=config.split_seed, validation=config.validation)[config.fold]
-    return checked, make_split(checked, test=config.test, validation=config.validation, seed=config.split_seed)
+        parts = folds(checked, config.folds, config.split_seed, validation=config.validation)
+        return checked, parts[config.fold], ()
+    return checked, make_split(checked, test=config.test, validation=config.validation, seed=config.split_seed), ()
 
 
 def label_of(checked: CheckedCohort, training: Sequence[CohortScan]) -> Label:
@@ -119,14 +129,16 @@ def load_cohort(config: CohortConfig, check_stop: Callable[[], None], label: Lab
     BadInput
         If the table, its labels, an image or the memory do not suffice.
     """
-    checked, split = checked_and_split(config)
-    train = [scan for scan in checked.scans if scan.subject in split.train]
-    judge = [scan for scan in checked.scans if scan.subject in split.validation]
+    checked, split, remarks = checked_and_split(config, label)
+    train, judge = split.scans(checked, "train"), split.scans(checked, "validation")
+    if not judge:
+        raise BadConfig("The split has nobody to validate on, so nobody could say which step is best; make a new one.")
     _check_memory(len(train) + len(judge), config.preparation)
     own = label_of(checked, train) if label is None else label
     said: dict[str, None] = {}
     sets = [_volumes(part, checked, own, config, check_stop, said, len(train) + len(judge)) for part in (train, judge)]
-    warnings = tuple(dict.fromkeys(problem.sentence for problem in checked.problems if problem.severity != "remark"))
+    left_out = [problem.sentence for problem in checked.problems if problem.severity is Severity.LEAVES_OUT]
+    warnings = tuple(dict.fromkeys([*remarks, *left_out]))
     return CohortData(sets[0], sets[1], own, split, tuple(said), warnings, checked.cohort.simulated)
 
 

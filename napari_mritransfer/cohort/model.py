@@ -1,6 +1,5 @@
 """Slice-set networks with what it takes to use them: the label they predict and what scans must look like."""
 
-import copy
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -15,9 +14,9 @@ from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.training.tensorfile import serialised
-from napari_mritransfer.transfer.model import fingerprint, is_adapted, merge
+from napari_mritransfer.transfer.model import fingerprint, merged_state
 from napari_mritransfer.zoo.cohort_card import CohortCard, cohort_cards
-from napari_mritransfer.zoo.weights import UnreadableWeights, assemble, read_weights, sha256_of
+from napari_mritransfer.zoo.weights import UnreadableWeights, assemble, guesses, read_weights, sha256_of
 
 FACTS = "cohort"  # the entry of a checkpoint's metadata that holds them
 
@@ -162,15 +161,11 @@ def save_cohort_model(path: Path, network: SliceSet, settings: Mapping[str, Any]
     more
         Further metadata.
     """
-    plain = network
-    if is_adapted(network):
-        plain = copy.deepcopy(network)
-        merge(plain)
     metadata = {
         "format": "napari-mritransfer 1", "kind": "network", "architecture": "sliceset",
         "settings": json.dumps(dict(settings)), FACTS: facts.as_json(), **more,
     }  # fmt: skip
-    write_bytes(path, serialised(plain.state_dict(), metadata))
+    write_bytes(path, serialised(merged_state(network), metadata))
 
 
 def _shipped(card: CohortCard) -> CohortModel:
@@ -198,9 +193,8 @@ def _facts(metadata: Mapping[str, str], path: Path) -> Facts | None:
 
 
 def _notes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
-    guessed = json.loads(metadata.get("guessed", "{}"))
     dropped = json.loads(metadata.get("dropped", "[]"))
-    told = [f"{path.name}: {sentence}" for sentence in guessed.values()] if isinstance(guessed, dict) else []
+    told = [f"{path.name}: {sentence}" for sentence in guesses(metadata)]
     if isinstance(dropped, list) and dropped:
         told.append(f"{path.name} holds more than weights; left out: {', '.join(map(str, dropped))}.")
     return tuple(told)

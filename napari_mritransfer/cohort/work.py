@@ -1,6 +1,5 @@
 """Training on a cohort as work for `training.course`: labelled volumes, judged by the error of held-out subjects."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_mritransfer.cohort import strategies
-from napari_mritransfer.cohort.attention import mean_map, relative
+from napari_mritransfer.cohort.attention import mean_relative, relative_weights
 from napari_mritransfer.cohort.config import CohortConfig
-from napari_mritransfer.cohort.data import CohortData, LabelledVolumes, draw, load_cohort
+from napari_mritransfer.cohort.data import CohortData, draw, load_cohort
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.model import CohortModel, Facts, open_cohort_model, save_cohort_model
-from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.recon.precision import Autocast
 from napari_mritransfer.training.config import BadConfig
@@ -89,7 +88,7 @@ class CohortWork:
             config = replace(config, preparation=base.facts.preparation)
         kept = base.label if base is not None and base.label.name == config.label else None
         self.data: CohortData = load_cohort(config, check_stop, kept)
-        write_text(folder / SPLIT, self.data.split.as_json())
+        self.data.split.save(folder / SPLIT)
         self.settings = config if config.steps_per_epoch else replace(
             config, steps_per_epoch=-(-len(self.data.training) // config.batch)
         )  # fmt: skip
@@ -101,7 +100,7 @@ class CohortWork:
         self.device = choose_device(config.device)
         numeric = self.data.label.task == "regression"
         self.metric = Metric("MAE", self.data.label.unit, False) if numeric else Metric("Log loss", "", False)
-        self._maps: list[np.ndarray[Any, Any]] = []
+        self._maps: list[NDArray[np.float64]] = []  # of the last validation
 
     def batch_loss(self, wrapped: nn.Module, step: int, share: slice, device: torch.device) -> tuple[Tensor, int]:
         """Squared error of standardised numbers, or cross-entropy."""
@@ -127,7 +126,7 @@ class CohortWork:
             outputs.append(found.prediction.float().cpu())
             if found.attention is not None:
                 weights = found.attention.float().mean(dim=1)[0].cpu().numpy()
-                self._maps.append(relative(weights))
+                self._maps.append(relative_weights(weights))
         return score_of(torch.cat(outputs), self.data.validation.targets, self.data.label)
 
     def started(self, step: int, device: str, check_stop: Callable[[], None]) -> Started:
@@ -148,7 +147,7 @@ class CohortWork:
         """See `cohort.model`; what was learned is merged into plain weights."""
         data, settings = self.data, self.settings
         expected = "" if score is None else f"{self.metric.text(score)} in validation ({len(data.validation)} scans)"
-        mean = mean_map(self._maps) if self._maps else ()
+        mean = mean_relative(self._maps) if self._maps else ()
         facts = Facts(
             data.label, settings.preparation, tuple(float(weight) for weight in mean),
             f"{self.metric.name} {expected}" if expected else "", data.simulated,
@@ -168,6 +167,7 @@ class CohortWork:
             "label": self.data.label.as_record(),
             "scans": {"training": len(self.data.training), "validation": len(self.data.validation)},
             "simulated": self.data.simulated,
+            "preparation": list(self.data.said),
             "effective": self.report.effective,
             "total": self.report.total,
             "convention": f"validation {self.metric.label} of whole subjects, none of whom was learned from",

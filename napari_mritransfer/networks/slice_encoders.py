@@ -43,6 +43,13 @@ class ConvEncoder(nn.Module):
         What is done in between, see `slice_positions`; None for nothing.
     dropout
         Share of features left out in training after that.
+    slice_shape
+        ``(y, x)`` of a slice.
+
+    Raises
+    ------
+    ValueError
+        If the blocks leave too little of a slice.
 
     References
     ----------
@@ -50,9 +57,21 @@ class ConvEncoder(nn.Module):
     """
 
     def __init__(
-        self, widths: Sequence[int], features: int, code: int, positions: nn.Module | None, dropout: float
+        self,
+        widths: Sequence[int],
+        features: int,
+        code: int,
+        positions: nn.Module | None,
+        dropout: float,
+        slice_shape: Sequence[int],
     ) -> None:
         super().__init__()
+        rows, columns = (length >> len(widths) for length in slice_shape)
+        if rows * columns < _FEWEST_PIXELS:
+            raise ValueError(
+                f"{len(widths)} blocks leave {rows} × {columns} pixels of a slice, too few to be normalised; use fewer "
+                "blocks (widths) or a finer grid"
+            )
         self.encoder_2d = nn.Sequential()
         for n_in, n_out in zip((1, *widths), widths, strict=False):
             convolution = nn.Conv2d(n_in, n_out, 3, padding=1)
@@ -74,20 +93,8 @@ class ConvEncoder(nn.Module):
         return maps
 
     def features(self, maps: Tensor, depth: int) -> Tensor:
-        """``(n, features)`` from the maps after `depth` blocks.
-
-        Raises
-        ------
-        ValueError
-            If too little of the slice is left at the end.
-        """
-        last = self.encoder_2d[depth:](maps)
-        if last.shape[-2] * last.shape[-1] < _FEWEST_PIXELS:
-            raise ValueError(
-                f"{len(self.encoder_2d)} blocks leave {last.shape[-2]} × {last.shape[-1]} pixels of a slice, too few "
-                "to be normalised; use fewer blocks (widths) or a finer grid."
-            )
-        means: Tensor = self.post_proc_conv(last).mean(dim=(-2, -1))
+        """``(n, features)`` from the maps after `depth` blocks."""
+        means: Tensor = self.post_proc_conv(self.encoder_2d[depth:](maps)).mean(dim=(-2, -1))
         return means
 
     def place(self, features: Tensor, present: Tensor | None) -> Tensor:

@@ -120,7 +120,8 @@ class SliceSet(nn.Module):
                 encoder, code, places, channels=channels, imagenet_statistics=imagenet_statistics
             )
         else:
-            self.encoder_2d = ConvEncoder(widths, features, code, places, dropout)
+            in_plane = [length for axis, length in enumerate(self.grid) if axis != SLICINGS.index(slicing)]
+            self.encoder_2d = ConvEncoder(widths, features, code, places, dropout, in_plane)
         if pooling == "attention":
             self.pooled_attention = AttentionPooling(code, heads, output_layer=output_layer)
         self.attn_post = nn.Linear(code, 64)
@@ -182,7 +183,8 @@ class SliceSet(nn.Module):
 
     def _features(self, slices: Tensor) -> Tensor:
         encoder = self.encoder_2d
-        return encoder.features(encoder.maps(slices.contiguous(), encoder.depths), encoder.depths)
+        features: Tensor = encoder.features(encoder.maps(slices.contiguous(), encoder.depths), encoder.depths)
+        return features
 
     def pool(self, codes: Tensor, present: Tensor | None = None) -> Pooled:
         """One code per volume from those ``(batch, slices, code)`` of its slices."""

@@ -19,7 +19,7 @@ def make_optimiser(settings: Settings, network: nn.Module) -> torch.optim.Optimi
         return None
     rate, decay = settings.rate_of_learning, settings.weight_decay
     if settings.optimiser is Optimiser.ADAM:
-        return torch.optim.Adam(parameters, lr=rate)
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
     if settings.optimiser is Optimiser.ADAMW:
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
     return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)

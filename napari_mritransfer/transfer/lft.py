@@ -137,11 +137,12 @@ class FilterFactors(nn.Module):
             result = result + per_filter_on_output(layer, offset)
         return result.to(output.dtype)  # under autocast the layers that follow go on in half precision
 
-    def merge_into(self, layer: WeightedLayer) -> None:
-        """Multiply and add the factors into the layer's own weight and bias."""
-        layer.weight.data.mul_(per_filter_on_weight(layer, 1 + self.scale_minus_one.data))
-        if self.shift is not None and layer.bias is not None:
-            layer.bias.data.add_(self.shift.data)
+    def merged(self, layer: WeightedLayer) -> dict[str, Tensor]:
+        """The layer's weight and, where it has one, bias, with the factors multiplied and added into them."""
+        found = {"weight": layer.weight * per_filter_on_weight(layer, 1 + self.scale_minus_one)}
+        if layer.bias is not None:
+            found["bias"] = layer.bias if self.shift is None else layer.bias + self.shift
+        return found
 
 
 def scale_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:

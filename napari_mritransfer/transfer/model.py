@@ -161,6 +161,25 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 
 
 @torch.no_grad()
+def merged_state(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict that `merge` would leave, while the model goes on learning.
+
+    A copy of the model could not be merged instead: copies share the class that holds their parametrizations.
+    """
+    state = {name: tensor.detach().clone() for name, tensor in base_state(model).items()}
+    for prefix, module in model.named_modules():
+        found: dict[str, Tensor] = {}
+        if parametrize.is_parametrized(module):
+            assert isinstance(module.parametrizations, nn.ModuleDict)
+            found = {name: getattr(module, name) for name in module.parametrizations}
+        factors = getattr(module, "filter_factors", None)
+        if isinstance(factors, FilterFactors):
+            found = factors.merged(module)  # type: ignore[arg-type]
+        state |= {f"{prefix}.{name}".lstrip("."): tensor.detach().clone() for name, tensor in found.items()}
+    return state
+
+
+@torch.no_grad()
 def merge(model: nn.Module) -> None:
     """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly."""
     for module in list(model.modules()):
@@ -171,7 +190,8 @@ def merge(model: nn.Module) -> None:
     for _, layer in weighted_layers(model):
         factors = getattr(layer, "filter_factors", None)
         if isinstance(factors, FilterFactors):
-            factors.merge_into(layer)
+            for tensor_name, tensor in factors.merged(layer).items():
+                getattr(layer, tensor_name).copy_(tensor)
             del layer.filter_factors
             for key in [key for key, hook in layer._forward_hooks.items() if hook is scale_output]:
                 del layer._forward_hooks[key]

@@ -183,7 +183,7 @@ def test_a_volume_on_another_grid_or_without_slices_is_refused():
 def test_blocks_that_leave_nothing_to_normalise_are_refused():
     """Over two pixels an instance norm gives ±1 whatever they are, so that nothing of the slice would come through."""
     with pytest.raises(ValueError, match="use fewer blocks"):
-        network(widths=(4, 6, 6))(volumes())
+        network(widths=(4, 6, 6))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 10, 8), (1, 2, 7, 9), (2, 1, 5, 2), (1, 1, 2, 2)])

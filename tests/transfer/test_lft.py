@@ -13,6 +13,7 @@ from napari_mritransfer.transfer.model import (
     fingerprint,
     is_adapted,
     merge,
+    merged_state,
     trainable_parameters,
     training_mode,
     transfer,
@@ -290,3 +291,19 @@ def test_a_copy_learns_on_its_own(granularity):
     disturb(twin)
     assert not torch.allclose(twin(image), model(image))
     assert all(torch.count_nonzero(p) == 0 for p in trainable_parameters(model).values())
+
+
+@every_layer
+@both_granularities
+@with_and_without_bias
+def test_the_merged_state_is_that_of_the_merged_network_which_goes_on_learning(kind, granularity, bias):
+    model, image, _ = layer_and_input(kind, bias)
+    transfer(model, "lft", {"granularity": granularity, "add_biases": True})
+    disturb(model)
+    before = model(image)
+    state = merged_state(model)
+    assert torch.equal(model(image), before)
+    merge(model)
+    expected = model.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
