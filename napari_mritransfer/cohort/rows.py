@@ -113,7 +113,8 @@ def _as_rows(path: Path, numbered: Iterable[tuple[int, list[str]]], notes: tuple
     filled = [(line, [cell.strip() for cell in cells]) for line, cells in numbered if any(map(str.strip, cells))]
     if not filled:
         raise BadInput(f"{path.name} is empty; give a table whose first line names its columns.")
-    (first, header), *body = filled
+    (first, names), *body = filled
+    header = [" ".join(name.split()) for name in names]  # spreadsheets break long ones into lines
     while header and not header[-1]:
         header.pop()
     _check_header(path, first, header)

@@ -1,5 +1,6 @@
 """A cohort: who was scanned, where the images lie, and everything that a table says of each scan."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,8 +208,8 @@ def _names_subject(text: str) -> bool:
 
 
 def _resolved(folder: Path, text: str) -> Path:
-    path = folder / Path(text).expanduser()
-    if "\\" in text and not path.exists():  # written on Windows
+    path = folder / os.path.expanduser(text)
+    if "\\" in text and not os.path.exists(path):  # written on Windows
         path = folder / text.replace("\\", "/")
     return path
 

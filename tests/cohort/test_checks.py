@@ -1,4 +1,3 @@
-import gzip
 import shutil
 import time
 
@@ -10,7 +9,6 @@ from tables import MNI, SHAPE, write_cohort, write_image, write_table
 from napari_mritransfer.cohort.checks import Severity, as_rows, check_cohort, refuse
 from napari_mritransfer.cohort.table import read_cohort
 from napari_mritransfer.io.errors import BadInput
-from napari_mritransfer.io.nifti import announced
 
 AGES = [{"age": age} for age in (20, 30, 40, 50, 60, 70, 80, 64.5)]
 
@@ -227,25 +225,6 @@ def test_sessions_on_one_line_of_a_bids_table_are_told_apart(tmp_path):
     result = check_cohort(read_cohort(tmp_path), "age")
     assert len(result.scans) == 13
     assert [row["subject"] for row in as_rows(result.problems)] == ["sub-3 ses-2", ""]
-
-
-@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
-def test_a_cut_off_image_is_found_without_unpacking_good_ones(tmp_path, ending):
-    path = tmp_path / f"a{ending}"
-    write_image(path)
-    assert announced(path).shape == (*SHAPE, 1)
-    whole = path.read_bytes()
-    for length in (len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        with pytest.raises(BadInput, match=r"cut off|damaged"):
-            announced(path)
-
-
-def test_a_file_that_goes_on_after_its_voxels_is_no_problem(tmp_path):
-    plain = write_image(tmp_path / "a.nii").read_bytes()
-    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain + b"more"))
-    (tmp_path / "c.nii.gz").write_bytes(gzip.compress(plain) + gzip.compress(b"more"))
-    assert announced(tmp_path / "b.nii.gz").shape == announced(tmp_path / "c.nii.gz").shape == (*SHAPE, 1)
 
 
 def test_other_formats_are_looked_at_too(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tables import write_image, write_table
 
 from napari_mritransfer.cohort.cells import class_of, number_of
+from napari_mritransfer.cohort.checks import check_cohort
 from napari_mritransfer.cohort.rows import read_rows
 from napari_mritransfer.cohort.table import read_cohort
 from napari_mritransfer.io.errors import BadInput
@@ -52,6 +53,29 @@ def test_every_cell_that_a_writer_quotes_comes_back(tmp_path_factory, cells, del
     expected = [("1", *("" if text.lower() in MISSING else text for text in row)) for row in cells]
     assert list(rows.values) == expected
     assert rows.lines == tuple(range(2, 2 + len(cells)))
+
+
+@settings(max_examples=150)
+@given(content=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)),
+       name=st.sampled_from(["a.tsv", "a.csv", "a.xlsx", "participants.tsv"]),
+       header=st.sampled_from([b"", b"id\tpath\n", b"path,age\n", b"participant_id\n"]))  # fmt: skip
+def test_any_bytes_become_a_cohort_or_one_sentence(tmp_path_factory, content, name, header):
+    path = tmp_path_factory.getbasetemp() / "any" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(header + content)
+    try:
+        cohort = read_cohort(path)
+    except BadInput as error:
+        (sentence,) = error.args
+        assert "\n" not in sentence
+    else:
+        assert all(scan.subject for scan in cohort.scans)
+
+
+@pytest.mark.parametrize("text", ["~nobody/x.nii", "a" * 5000 + ".nii", "\\" * 3 + "a" * 300 + ".nii", "//x.nii", "."])
+def test_paths_that_no_file_can_have_are_missing_files(tmp_path, text):
+    checked = check_cohort(read_cohort(write_table(tmp_path / "a.tsv", [{"id": "1", "path": text, "age": 3}])), "age")
+    assert "image missing" in {problem.kind for problem in checked.problems}
 
 
 def test_lines_are_counted_as_an_editor_shows_them(tmp_path):
