@@ -123,7 +123,7 @@ class AttentionBoard(GridBoard):
     def watched(self, cell: Image) -> list[tuple[Any, Any]]:
         """Its visibility and its looks."""
         events: Any = cell.events
-        looks = ("contrast_limits", "colormap", "gamma", "opacity", "blending")
+        looks = ("contrast_limits", "colormap", "gamma", "opacity")
         return [(events.visible, self._on_visible_changed), *((events[name], self._on_look_changed) for name in looks)]
 
     def _on_visible_changed(self, event: Any) -> None:

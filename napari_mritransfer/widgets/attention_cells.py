@@ -13,9 +13,9 @@ from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
 
 KIND = "attention"
 VOLUME, MAP = "volume", "map"
-COLOURS, BLENDING = "inferno", "additive"  # black, which is weight 0, adds nothing to the scan
+COLOURS, BLENDING = "inferno", "translucent"  # added to the scan, the brightest colours would hide it
 SCALE = (0.0, SHOWN_UP_TO)  # never stretched to what is there: then every map would look as if it meant something
-OPACITY = 0.7
+OPACITY = 0.5
 SIMULATED = "simulated"
 
 
@@ -30,10 +30,13 @@ def map_cell(view: AttentionView, board: str, *, is_empty: bool) -> LayerTuple:
 
     The plain scan gets one all the same: napari puts neighbours in the layer list into a cell by their number.
     """
-    scan = view.map
-    if is_empty or scan is None:
-        scan = view.volume.with_image(np.zeros_like(view.volume.image))
-    return map_layer(scan, f"map: {view.input_name}", extra={"board": board, "role": MAP})
+    own = {"board": board, "role": MAP}
+    if not is_empty and view.map is not None:
+        return map_layer(view.map, f"map: {view.input_name}", extra=own)
+    nothing = view.volume.with_image(np.zeros_like(view.volume.image))
+    voxels, settings, kind = map_layer(nothing, f"no map: {view.input_name}", extra=own)
+    settings.update(blending="additive")  # black that is added changes nothing
+    return voxels, settings, kind
 
 
 def map_layer(scan: Scan, name: str, *, extra: dict[str, Any]) -> LayerTuple:

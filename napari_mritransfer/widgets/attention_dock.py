@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QGroupBox, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
@@ -49,6 +50,10 @@ class AttentionDock(Dock):
         self.stop.clicked.connect(self.attending.stop)
         self.panel.export.clicked.connect(self._on_export_clicked)
         self.panel.place_wanted.connect(self._on_place_wanted)
+        self._laying_out = QTimer(self)  # a child, so that a dock that is gone by then is not asked
+        self._laying_out.setSingleShot(True)
+        self._laying_out.timeout.connect(self._on_panel_laid_out)
+        self.panel.came.connect(self._laying_out.start)
         self.comparing.changed.connect(self._on_comparing_changed)
         self.attending.changed.connect(self._on_state_changed)
         while_alive(self, self.viewer.events.theme, self._on_theme_changed)
@@ -124,6 +129,12 @@ class AttentionDock(Dock):
         name = QFileDialog.getExistingDirectory(self, "Choose a folder to export to", str(Path.home()))
         if name:
             self.export_to(Path(name))
+
+    def _on_panel_laid_out(self) -> None:
+        """GUI thread. What was waited for is brought into view."""
+        bar = self.area.verticalScrollBar()
+        assert bar is not None
+        bar.setValue(self.panel.y())
 
     def _on_place_wanted(self) -> None:
         """GUI thread."""

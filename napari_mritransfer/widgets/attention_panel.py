@@ -42,9 +42,12 @@ class AttentionPanel(QWidget):
     -------
     place_wanted
         The map is wanted over the scan that it was made from.
+    came
+        There are other maps to show.
     """
 
     place_wanted = Signal()
+    came = Signal()
 
     def __init__(self, viewer: "Viewer", attending: Attending) -> None:
         super().__init__()
@@ -97,7 +100,8 @@ class AttentionPanel(QWidget):
         self.setVisible(data is not None)
         if data is None:
             return
-        if data is not self._shown:
+        is_new = data is not self._shown
+        if is_new:
             self._shown, self._selected = data, -1
             self._show_data(data)
         if self._attending.selected != self._selected:
@@ -111,6 +115,8 @@ class AttentionPanel(QWidget):
                 board.slice_changed.connect(self._on_slice_changed)
                 self._on_slice_changed(board.slice_index)
         self._on_board_changed()
+        if is_new:
+            self.came.emit()
 
     def _on_board_changed(self) -> None:
         """GUI thread."""
@@ -147,23 +153,24 @@ class AttentionPanel(QWidget):
             item = QTreeWidgetItem(self.views, [data.name(view), view.prediction_text, view.difference_text])
             item.setToolTip(0, f"{view.input_name}, {view.title}")
         self.views.blockSignals(was_blocked)
-        row = self.fontMetrics().height() + 8
-        self.views.setFixedHeight((min(len(data.views), _ROWS_SHOWN) + 1) * row + 6)
+        header = self.views.header()
+        assert header is not None
+        rows = min(len(data.views), _ROWS_SHOWN) * self.views.sizeHintForRow(0)
+        self.views.setFixedHeight(header.sizeHint().height() + rows + 2 * self.views.frameWidth() + 4)
         self.views.setVisible(len(data.views) > 1)
 
     def _show_view(self, data: AttentionData, view: AttentionView) -> None:
         was_blocked = self.views.blockSignals(True)
         self.views.setCurrentItem(self.views.topLevelItem(self._selected))
         self.views.blockSignals(was_blocked)
-        self.prediction.setText(_prediction(view))
+        self.prediction.setText(_prediction(view, data.views[0].input_name))
         self.facts.setText(_facts(view))
         sentences = [view.sentence] if view.sentence else []
         sentences += [text for text in data.sentences if text not in sentences]
         self.sentence.setText("\n".join(sentences))
         for label in (self.prediction, self.facts, self.sentence):
             label.setVisible(bool(label.text()))
-        others = [one for one in data.views if one is not view and one.slicing == view.slicing]
-        self.plot.show_view(view, [(data.name(one), one) for one in others])
+        self.plot.show_view(view, {data.name(one): one for one in data.views})
 
     # ------------------------------------------------------------------ what the user does
 
@@ -216,24 +223,25 @@ class AttentionPanel(QWidget):
         maps.addWidget(self.opacity, 1)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(buttons)
-        above: list[QWidget] = [self.simulated, self.views, self.prediction, self.facts, self.sentence, self.plot]
-        for widget in (*above, self.place):
+        above: list[QWidget] = [self.simulated, self.views, self.prediction, self.facts, self.plot, self.place]
+        for widget in above:
             column.addWidget(widget)
         column.addLayout(maps)
-        below: list[QWidget] = [self.statement, self.on_scan, self.warnings, self.preparations]
+        below: list[QWidget] = [self.statement, self.on_scan, self.sentence, self.warnings, self.preparations]
         for widget in below:
             column.addWidget(widget)
 
 
-def _prediction(view: AttentionView) -> str:
+def _prediction(view: AttentionView, first: str) -> str:
     told = f"{view.label}: {view.prediction_text}"
     if view.spread_text:
         told += f" ({view.spread_text})"
-    return f"{told}, {view.difference_text} from the first" if view.difference_text else told
+    return f"{told}; {view.difference_text} compared with {first}" if view.difference_text else told
 
 
 def _facts(view: AttentionView) -> str:
-    told = [view.expected_error] if view.expected_error else ["What error to expect is unknown."]
+    known = f"Error to expect: {view.expected_error}" if view.expected_error else "What error to expect is unknown"
+    told = [known]
     n_present = sum(view.present)
     what = "attention" if view.kind == "attention" else "contribution (of pooling without attention)"
     told.append(f"Its {what} is spread like {view.effective_slices:.0f} of {n_present} slices that count alike.")

@@ -1,6 +1,6 @@
 """Where a network looked, slice by slice, as bars on a fixed scale: click or drag, and the viewer goes there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ _NAMES = {RELATIVE: "Weight × slices (1 = uniform)", MINUS_MEAN: "Difference fr
 _HEIGHT = 200
 _BAR, _MEAN, _CHANGED = series_colour(1), series_colour(0), series_colour(2)
 _OTHERS = (3, 4, 5, 6)  # of the series' colours
+_DASHES = {"━": Qt.PenStyle.SolidLine, "╍": Qt.PenStyle.DashLine, "┅": Qt.PenStyle.DotLine}
 _WIDTH = 0.9  # of a slice
 _OPPOSITE = dict(zip("LRPASI", "RLAPIS", strict=True))
 
@@ -69,7 +70,7 @@ class AttentionPlot(QWidget):
         super().__init__()
         self._viewer = viewer
         self._view: AttentionView | None = None
-        self._others: list[tuple[str, AttentionView]] = []
+        self._others: dict[str, tuple[AttentionView, str, str]] = {}
         self.choice = narrow(QComboBox())
         for name, text in _NAMES.items():
             self.choice.addItem(text, name)
@@ -97,9 +98,16 @@ class AttentionPlot(QWidget):
         """`RELATIVE` or `MINUS_MEAN`."""
         return str(self.choice.currentData())
 
-    def show_view(self, view: AttentionView, others: Sequence[tuple[str, AttentionView]] = ()) -> None:
-        """Draw a view, and others that cut the scan the same way, each with its name."""
-        self._view, self._others = view, [*others]
+    def show_view(self, view: AttentionView, names: Mapping[str, AttentionView] | None = None) -> None:
+        """Draw a view as bars, and the others of `names` that cut the scan the same way as lines.
+
+        A line looks the same whichever view is drawn as bars.
+        """
+        self._view, self._others = view, {}
+        for index, (name, other) in enumerate((names or {}).items()):
+            if other is not view and other.slicing == view.slicing:
+                dash = [*_DASHES][index // len(_OTHERS) % len(_DASHES)]
+                self._others[name] = other, series_colour(_OTHERS[index % len(_OTHERS)]), dash
         self.choice.setEnabled(view.minus_mean is not None)
         self.choice.setToolTip("" if view.minus_mean is not None else "Nobody stored the cohort's mean map")
         if view.minus_mean is None and self.shows == MINUS_MEAN:
@@ -138,10 +146,13 @@ class AttentionPlot(QWidget):
         )
         self.plot.addItem(self.bars)
         self.plot.addItem(self.marked)
-        for (_, other), colour in zip(self._others, self._colours(), strict=True):
-            self._step(self._values(other), colour, 1)
+        for other, colour, dash in self._others.values():
+            pen = pg.mkPen(colour, width=1, style=_DASHES[dash])
+            self.plot.addItem(pg.PlotCurveItem(places, np.clip(self._values(other), low, high), pen=pen))
         if self.shows == RELATIVE and view.mean_relative is not None:
-            self._step(view.mean_relative, _MEAN, 2)
+            edges = np.arange(view.n_slices + 1) - 0.5
+            mean = np.clip(view.mean_relative, low, high)
+            self.plot.addItem(pg.PlotCurveItem(edges, mean, stepMode="center", pen=pg.mkPen(_MEAN, width=2)))
         level = 1 if self.shows == RELATIVE else 0
         self.plot.addItem(pg.InfiniteLine(level, angle=0, pen=pg.mkPen(colours.text, style=Qt.PenStyle.DashLine)))
         self._mark_cut_off(values, colours.error)
@@ -182,13 +193,6 @@ class AttentionPlot(QWidget):
                 self.plot.addItem(region)
             start += length
 
-    def _step(self, values: Values, colour: str, width: int) -> None:
-        low, high = SCALES[self.shows]
-        edges = np.arange(len(values) + 1) - 0.5
-        self.plot.addItem(
-            pg.PlotCurveItem(edges, np.clip(values, low, high), stepMode="center", pen=pg.mkPen(colour, width=width))
-        )
-
     def _mark_cut_off(self, values: Values, colour: str) -> None:
         low, high = SCALES[self.shows]
         inside = (high - low) / 25
@@ -204,21 +208,18 @@ class AttentionPlot(QWidget):
         self.cut.setText(f"▲ {n_cut} {slices} beyond the scale ({furthest:.1f} at most): the bars are cut off there.")
         self.cut.setVisible(n_cut > 0)
 
-    def _colours(self) -> list[str]:
-        return [series_colour(_OTHERS[index % len(_OTHERS)]) for index in range(len(self._others))]
-
     def _write_legend(self, view: AttentionView) -> None:
-        entries = [(_BAR, "this view")]
+        entries = [(_BAR, "■", "this view")]
         if view.mean_relative is not None and self.shows == RELATIVE:
-            entries.append((_MEAN, "cohort's mean"))
+            entries.append((_MEAN, "━", "cohort's mean"))
         if view.changed is not None:
-            entries.append((_CHANGED, "changed by the simulation"))
+            entries.append((_CHANGED, "■", "changed by the simulation"))
         if not all(view.present):
-            entries.append((colours_of(self._viewer).quiet, "not shown to the network"))
-        entries += [(colour, name) for (name, _), colour in zip(self._others, self._colours(), strict=True)]
+            entries.append((colours_of(self._viewer).quiet, "■", "not shown to the network"))
+        entries += [(colour, dash, name) for name, (_, colour, dash) in self._others.items()]
         self.legend.setText(" &nbsp; ".join(
-            f'<span style="color:{colour}">■</span>&nbsp;{escape(text).replace(" ", "&nbsp;")}'
-            for colour, text in entries
+            f'<span style="color:{colour}">{mark}</span>&nbsp;{escape(text).replace(" ", "&nbsp;")}'
+            for colour, mark, text in entries
         ))  # fmt: skip
 
     # ------------------------------------------------------------------ events

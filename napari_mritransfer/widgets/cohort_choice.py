@@ -34,7 +34,7 @@ class CohortChoice(QWidget):
         self.model, self.second, self.slicing = (narrow(QComboBox()) for _ in range(3))
         self.second.setToolTip("A second network that looks at the same scans, such as one without position codes")
         self.slicing.setToolTip("Networks with position codes know their slices: they can be cut only as they learned")
-        self.slicing.addItem("as the network was trained", None)
+        self.slicing.addItem("as it was trained", None)
         for name in SLICINGS:
             self.slicing.addItem(name, name)
         self.about = text_label()
