@@ -118,7 +118,7 @@ def imbalance(folds_, labels, n_classes):
 
 
 def test_groups_are_shared_out_as_evenly_as_scikit_learn_does():
-    """Over many cohorts of uneven groups; scikit-learn's folds are of equal shares only, and may be empty."""
+    """Over many cohorts of uneven groups, in five equal shares: scikit-learn knows no others."""
     ours, theirs = [], []
     rng = np.random.default_rng(0)
     for trial in range(60):
