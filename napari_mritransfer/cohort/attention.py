@@ -104,10 +104,16 @@ def minus_mean(
 
 
 def rank_correlation(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float | None:
-    """Spearman's, from -1 to 1; None where one of the two has no ranks because all its values are alike."""
+    """Spearman's, from -1 to 1; None where one of the two has no ranks because all its values are alike.
+
+    Values that differ by less than a millionth of the largest are alike: rounding is not ranked.
+    """
     from scipy.stats import rankdata  # half a second that drawing bars does not need
 
-    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (first, second)]
+    ranks = []
+    for values in (first, second):
+        largest = float(np.abs(values).max()) or 1.0
+        ranks.append(rankdata(np.round(np.asarray(values, dtype=np.float64) / largest, 6)) - (len(values) + 1) / 2)
     size = math.sqrt(float(np.square(ranks[0]).sum()) * float(np.square(ranks[1]).sum()))
     return float((ranks[0] * ranks[1]).sum()) / size if size > 0 else None
 

@@ -77,6 +77,7 @@ def test_ranks_decide_whether_two_maps_agree():
     assert rank_correlation(rising, rising**7) == pytest.approx(1)
     assert rank_correlation(rising, -rising) == pytest.approx(-1)
     assert rank_correlation(rising, np.ones(4)) is None
+    assert rank_correlation(rising, 1 + 1e-9 * rising) is None
 
 
 def test_attention_on_known_slices_is_told_against_chance():
