@@ -7,7 +7,8 @@ from small_networks import DISEASE, model, prepared
 
 from napari_mritransfer.cohort import sanity
 from napari_mritransfer.cohort.prediction import predict
-from napari_mritransfer.cohort.sanity import ablate, randomise, stability
+from napari_mritransfer.cohort.randomisation import randomise, stability
+from napari_mritransfer.cohort.sanity import ablate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
