@@ -190,7 +190,9 @@ class Attending(Errand):
         self.to(RunState.DONE, "The map lies over the scan.")
 
     def _on_board_left(self) -> None:
-        """GUI thread."""
+        """GUI thread. What was done to the maps in napari's own controls is remembered."""
+        if self.board is not None:
+            self.opacity = self.board.opacity
         self.board = None
         session = self.owner()
         if session is not None:
