@@ -1,4 +1,4 @@
-"""What the three docks have in common: a place in the window, a session, and room to scroll."""
+"""What the docks have in common: a place in the window, a session, and room to scroll."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -29,7 +29,8 @@ def until(there, seconds=60):
 
 viewer = napari.Viewer(show=False)
 (layer,) = viewer.open_sample("napari-mritransfer", "t2")
-docks = [opened(viewer, name) for name in ("Load scan", "Fine-tune", "Compare reconstructions")]
+names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+docks = [opened(viewer, name) for name in names]
 loading = docks[0]
 until(loading.undersample.isEnabled)
 loading.undersample.click()
