@@ -1,5 +1,6 @@
 """A dark figure measured in screen pixels, and its way to disk; matplotlib without pyplot and without a display."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,17 @@ def add_text(figure: "Figure", left: float, top: float, text: str, **style: Any)
         # Line by line on the baseline: aligned by their ink, "pretrained" and "zero-filled" would stand at two heights.
         baseline = top + number * LINE_HEIGHT + _BASELINE
         figure.text(left / width, 1 - baseline / height, line, parse_math=False, **look)
+
+
+def wrapped(text: str, width: int) -> str:
+    """`text` broken to lines of at most `width` pixels, at 7.8 pixels for an average letter; its own breaks stay."""
+    letters = max(8, int(width / 7.8))
+    return "\n".join("\n".join(textwrap.wrap(line, letters) or [""]) for line in printable(text).split("\n"))
+
+
+def printable(text: str) -> str:
+    """Names of files may hold bytes that are no text; there is no glyph for them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def points(pixels: float) -> float:

@@ -1,7 +1,6 @@
 """The comparison figure: reference and reconstructions in one window, their errors at one magnification."""
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,9 @@ from napari_mritransfer.evaluation.canvas import (
     add_text,
     dark_figure,
     points,
+    printable,
     save_png,
+    wrapped,
 )
 from napari_mritransfer.evaluation.curves import learning_curves_figure
 from napari_mritransfer.evaluation.magnification import magnification_for
@@ -151,7 +152,7 @@ def comparison_figure(
     layout = _layout(exact.shape, spacing, headings, has_title=bool(title))
     # Beside the errors there is room below the reference; without them the note takes the whole width.
     width = layout.column_width if errors else layout.size[0] - 2 * _MARGIN
-    text = "\n".join(_wrapped(one, width) for one in (*lines, *note.splitlines()))
+    text = "\n".join(wrapped(one, width) for one in (*lines, *note.splitlines()))
     if not errors:
         layout = replace(layout, below=(text.count("\n") + 1) * LINE_HEIGHT)
     figure = _images_row(layout, headings, pictures, (black, window), title)
@@ -230,15 +231,15 @@ def _layout(
 
 def _heading_text(name: str, caption: str, width: int) -> str:
     """The name's lines, then the caption's; a name is set in wider type, so it breaks earlier."""
-    name_lines = _wrapped(name, int(width * 0.8))
-    return f"{name_lines}\n{_wrapped(caption, width)}" if caption else name_lines
+    name_lines = wrapped(name, int(width * 0.8))
+    return f"{name_lines}\n{wrapped(caption, width)}" if caption else name_lines
 
 
 def _heading(figure: "Figure", layout: _Layout, column: int, name: str, caption: str) -> None:
     name_lines = _heading_text(name, "", layout.column_width)
     left, below = layout.left(column), layout.names_top + (name_lines.count("\n") + 1) * LINE_HEIGHT + 2
     add_text(figure, left, layout.names_top, name_lines, fontsize=points(_NAME_PIXELS), weight="bold", color=TEXT)
-    add_text(figure, left, below, _wrapped(caption, layout.column_width), color=QUIET)
+    add_text(figure, left, below, wrapped(caption, layout.column_width), color=QUIET)
 
 
 def _panel(
@@ -262,18 +263,7 @@ def _bar(figure: "Figure", picture: "AxesImage", layout: _Layout, top: int) -> N
     bar.outline.set_visible(False)
 
 
-def _wrapped(text: str, width: int) -> str:
-    """`text` broken to lines of at most `width` pixels, at 7.8 pixels for an average letter; its own breaks stay."""
-    letters = max(8, int(width / 7.8))
-    return "\n".join("\n".join(textwrap.wrap(line, letters) or [""]) for line in _printable(text).split("\n"))
-
-
-def _printable(text: str) -> str:
-    """Names of files may hold bytes that are no text; there is no glyph for them."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _shortened(text: str, width: int) -> str:
     letters = max(8, int((width - 2 * _MARGIN) / 12))
-    line = " ".join(_printable(text).split())
+    line = " ".join(printable(text).split())
     return line if len(line) <= letters else line[: letters - 1] + "…"
