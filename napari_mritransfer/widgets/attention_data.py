@@ -1,26 +1,23 @@
-"""What the "Slice attention" dock shows: a folder of attention maps, read and checked. No number is made here."""
+"""What the "Slice attention" dock shows: a folder of attention maps, cut as the network cut. No number is made here."""
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.attention import SHOWN_UP_TO
 from napari_mritransfer.cohort.grid import axis_of
+from napari_mritransfer.cohort.record import View, read_array, read_record
 from napari_mritransfer.io import Origin, Scan
-from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.view_state import Stack
 
-ATTENTION_FILE = "attention.json"  # written last by the worker, so that its presence tells that the folder is complete
 WORLD_AXES = "xyz"
 
-Kind = Literal["attention", "contribution"]
 Values = tuple[float, ...]
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +29,8 @@ class AttentionView:
 
     Attributes
     ----------
+    name
+        What tells it from the other views.
     input_name, source_path
         Which scan, and where it came from.
     model, title
@@ -43,7 +42,7 @@ class AttentionView:
     slicing
         ``"sagittal"``, ``"coronal"`` or ``"axial"``.
     kind
-        Attention weights, or for mean and max pooling what each slice contributed.
+        ``"attention"``, or for mean and max pooling ``"contribution"``: what each slice contributed.
     relative
         Weight × number of slices present: 1 is uniform.
     effective_slices
@@ -56,12 +55,15 @@ class AttentionView:
         World coordinate of each slice.
     changed
         The slices that a simulation changed; None where nobody knows.
+    share_on_changed, by_chance
+        Of the weight on these, and what chance gives them.
     volume, map
         The scan as the network saw it, and its map (1 is uniform), cut into the network's slices.
     map_on_scan
         NIfTI of the map on the scan's own grid.
     """
 
+    name: str
     input_name: str
     source_path: Path | None
     model: str
@@ -74,7 +76,7 @@ class AttentionView:
     difference_text: str
     sentence: str
     slicing: str
-    kind: Kind
+    kind: str
     relative: Values
     effective_slices: float
     mean_relative: Values | None
@@ -82,6 +84,8 @@ class AttentionView:
     present: tuple[bool, ...]
     positions_mm: Values
     changed: tuple[bool, ...] | None
+    share_on_changed: float | None
+    by_chance: float | None
     volume: Scan
     map: Scan | None
     map_on_scan: Path | None
@@ -149,13 +153,6 @@ class AttentionData:
     warnings: tuple[str, ...]
     sentences: tuple[str, ...]
 
-    def name(self, view: AttentionView) -> str:
-        """What tells a view from the others: its scan, its network, or both."""
-        inputs, models = ({getattr(one, part) for one in self.views} for part in ("input_name", "model"))
-        if len(models) == 1:
-            return view.input_name
-        return view.model if len(inputs) == 1 else f"{view.input_name}, {view.model}"
-
 
 def read_attention(folder: Path) -> AttentionData:
     """Attention maps from the folder that the worker wrote them to. Takes a while: not for the GUI thread.
@@ -165,64 +162,56 @@ def read_attention(folder: Path) -> AttentionData:
     BadInput
         If they are not complete, or do not belong together.
     """
-    try:
-        record = json.loads((folder / ATTENTION_FILE).read_text(encoding="utf-8"))
-        shape = tuple(int(length) for length in record["grid"]["shape"])
-        affine = np.array(record["grid"]["affine"], dtype=np.float64)
-        if len(shape) != 3 or affine.shape != (4, 4):
-            raise ValueError("The grid is none.")
-        volumes: dict[str, NDArray[np.float32]] = {}
-        views = tuple(_view(row, folder, shape, affine, volumes) for row in record["views"])
-        if not views:
-            raise ValueError("There is nothing to see.")
-        said, warnings, sentences = (_texts(record[name]) for name in ("said", "warnings", "sentences"))
-        return AttentionData(folder, bool(record["simulated"]), views, said, warnings, sentences)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise BadInput(f"{folder} holds no complete attention maps; run the network on the scan again.") from error
+    record = read_record(folder)
+    affine = np.array(record.affine, dtype=np.float64)
+    volumes: dict[str, NDArray[np.float32]] = {}  # networks that look at the same scan may share its file
+
+    def volume(name: str) -> NDArray[np.float32]:
+        if name not in volumes:
+            volumes[name] = read_array(folder, name, record.shape)
+        return volumes[name]
+
+    views = tuple(_view(view, folder, affine, volume) for view in record.views)
+    return AttentionData(folder, record.simulated, views, record.said, record.warnings, record.sentences)
 
 
 def _view(
-    row: Mapping[str, Any], folder: Path, shape: tuple[int, ...], affine: NDArray[np.float64],
-    volumes: dict[str, NDArray[np.float32]],
-) -> AttentionView:  # fmt: skip
-    slicing = str(row["slicing"])
-    axis = axis_of(slicing)
-    name, map_name = str(row["volume"]), row["map"]
-    if name not in volumes:
-        volumes[name] = _array(folder / name, shape)
-    volume = _scan(volumes[name], affine, axis, str(row["input"]))
-    is_turned = volume.axes.flips[0]
+    view: View, folder: Path, affine: NDArray[np.float64], array: Callable[[str], NDArray[np.float32]]
+) -> AttentionView:
+    axis = axis_of(view.slicing)
+    volume = _scan(array(view.volume), affine, axis, view.input)
 
-    def in_order(key: str) -> Any:
-        values = row[key]
-        if values is None:
-            return None
-        if len(values) != shape[axis]:
-            raise ValueError(f"'{key}' has {len(values)} values for {shape[axis]} slices.")
-        return values[::-1] if is_turned else values
+    def seen(values: Sequence[_Entry]) -> tuple[_Entry, ...]:
+        return tuple(reversed(values) if volume.axes.flips[0] else values)
 
-    kind: Kind = "contribution" if row["kind"] == "contribution" else "attention"
-    changed = in_order("changed")
     return AttentionView(
-        input_name=str(row["input"]),
-        source_path=Path(row["source_path"]) if row.get("source_path") else None,
-        slicing=slicing,
-        kind=kind,
-        relative=_numbers(in_order("relative")),
-        effective_slices=_numbers([row["effective_slices"]])[0],
-        mean_relative=_numbers_or_none(in_order("mean_relative")),
-        minus_mean=_numbers_or_none(in_order("relative_minus_mean")),
-        present=tuple(bool(one) for one in in_order("present")),
-        positions_mm=_numbers(in_order("positions_mm")),
-        changed=None if changed is None else tuple(bool(one) for one in changed),
+        name=view.name,
+        input_name=view.input,
+        source_path=Path(view.source_path) if view.source_path else None,
+        model=view.model,
+        title=view.title,
+        label=view.label,
+        unit=view.unit,
+        prediction_text=view.prediction_text,
+        spread_text=view.spread_text,
+        expected_error=view.expected_error,
+        difference_text=view.difference_text,
+        sentence=view.sentence,
+        slicing=view.slicing,
+        kind=view.kind,
+        relative=seen(view.relative),
+        effective_slices=view.effective_slices,
+        mean_relative=None if view.mean_relative is None else seen(view.mean_relative),
+        minus_mean=None if view.relative_minus_mean is None else seen(view.relative_minus_mean),
+        present=seen(view.present),
+        positions_mm=seen(view.positions_mm),
+        changed=None if view.changed is None else seen(view.changed),
+        share_on_changed=view.share_on_changed,
+        by_chance=view.by_chance,
         volume=volume,
-        map=None if map_name is None else _scan(_array(folder / str(map_name), shape), affine, axis, str(row["input"])),
-        map_on_scan=_map_on_scan(folder, map_name),
-        **{key: str(row[key] or "") for key in (
-            "model", "title", "label", "unit", "prediction_text", "spread_text", "expected_error", "difference_text",
-            "sentence",
-        )},
-    )  # fmt: skip
+        map=None if view.map is None else _scan(array(view.map), affine, axis, view.input),
+        map_on_scan=_map_on_scan(folder, view.map),
+    )
 
 
 def _scan(array: NDArray[np.float32], affine: NDArray[np.float64], axis: int, name: str) -> Scan:
@@ -230,30 +219,7 @@ def _scan(array: NDArray[np.float32], affine: NDArray[np.float64], axis: int, na
     return Scan.from_file_order(array, affine, slice_axis=axis, origin=Origin.SIMULATED, name=name)
 
 
-def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    with path.open("rb") as stream:  # np.load would also take archives, and says of an empty file that it has ended
-        array: NDArray[np.float32] = np.lib.format.read_array(stream, allow_pickle=False)
-    if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
-        raise ValueError(f"{path.name} is no volume on the grid.")
-    return array
-
-
 def _map_on_scan(folder: Path, map_name: str | None) -> Path | None:
     """Beside the map on the common grid; missing where the scan's own grid cannot take it."""
     path = folder / f"{Path(map_name).stem}-on-scan.nii.gz" if map_name else None
     return path if path is not None and path.is_file() else None
-
-
-def _numbers(values: Sequence[Any]) -> Values:
-    numbers = tuple(float(value) for value in values)
-    if not all(math.isfinite(number) for number in numbers):
-        raise ValueError("A number is missing.")
-    return numbers
-
-
-def _numbers_or_none(values: Sequence[Any] | None) -> Values | None:
-    return None if values is None else _numbers(values)
-
-
-def _texts(values: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(str(value) for value in values)

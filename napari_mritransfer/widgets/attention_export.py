@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_mritransfer.cohort.record import RECORD
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.io.export_folder import exporting
-from napari_mritransfer.widgets.attention_data import ATTENTION_FILE
 from napari_mritransfer.widgets.errand import ErrandStopped
 
 _FOR_PEOPLE = ("*.png", "*.csv", "*.nii.gz", "*.json")  # arrays are for the viewer
@@ -34,7 +34,7 @@ def export_attention(folder: Path, to: Path, should_stop: Callable[[], bool]) ->
     ErrandStopped
         If `should_stop` said so; nothing was changed then.
     """
-    if not (folder / ATTENTION_FILE).is_file():
+    if not (folder / RECORD).is_file():
         raise BadInput(f"{folder} holds no attention maps any more; let the network look at the scan again.")
     files = sorted(path for pattern in _FOR_PEOPLE for path in folder.glob(pattern))
     with exporting(to) as partial:

@@ -150,7 +150,7 @@ class AttentionPanel(QWidget):
         was_blocked = self.views.blockSignals(True)
         self.views.clear()
         for view in data.views:
-            item = QTreeWidgetItem(self.views, [data.name(view), view.prediction_text, view.difference_text])
+            item = QTreeWidgetItem(self.views, [view.name, view.prediction_text, view.difference_text])
             item.setToolTip(0, f"{view.input_name}, {view.title}")
         self.views.blockSignals(was_blocked)
         header = self.views.header()
@@ -170,7 +170,7 @@ class AttentionPanel(QWidget):
         self.sentence.setText("\n".join(sentences))
         for label in (self.prediction, self.facts, self.sentence):
             label.setVisible(bool(label.text()))
-        self.plot.show_view(view, {data.name(one): one for one in data.views})
+        self.plot.show_view(view, {one.name: one for one in data.views})
 
     # ------------------------------------------------------------------ what the user does
 
@@ -245,4 +245,9 @@ def _facts(view: AttentionView) -> str:
     n_present = sum(view.present)
     what = "attention" if view.kind == "attention" else "contribution (of pooling without attention)"
     told.append(f"Its {what} is spread like {view.effective_slices:.0f} of {n_present} slices that count alike.")
+    if view.share_on_changed is not None and view.by_chance is not None:
+        told.append(
+            f"{view.share_on_changed:.0%} of it lies on the slices that the simulation changed, "
+            f"which are {view.by_chance:.0%} of all"
+        )
     return " ".join(f"{text.rstrip('.')}." for text in told)

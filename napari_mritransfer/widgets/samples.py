@@ -1,4 +1,4 @@
-"""File > Open Sample: three contrasts of one head."""
+"""File > Open Sample: three contrasts of one head, and a simulated one."""
 
 from pathlib import Path
 
@@ -21,6 +21,11 @@ def t2() -> list[LayerTuple]:
 def flair() -> list[LayerTuple]:
     """The FLAIR slab."""
     return _sample("FLAIR")
+
+
+def simulated_head() -> list[LayerTuple]:
+    """A real head that a program deformed: its age and disease are simulated, and known."""
+    return read_scans(str(SAMPLES / "simulated_head.nii.gz"))
 
 
 def _sample(contrast: str) -> list[LayerTuple]:

@@ -74,7 +74,7 @@ def test_the_menus_show_the_docks_and_the_layer_commands(viewer):
     names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
     docks = {f"{name} (MRI Transfer)" for name in names}
     assert docks < entries(window.plugins_menu)
-    samples = {f"Head, {contrast}" for contrast in ("T1-weighted", "T2-weighted", "FLAIR")}
+    samples = {"Simulated head", *(f"Head, {contrast}" for contrast in ("T1-weighted", "T2-weighted", "FLAIR"))}
     assert samples < entries(window.file_menu)
 
 
@@ -84,3 +84,10 @@ def test_samples_open_as_scans_of_one_head(viewer, key):
     assert layer.data.ndim == 3
     assert layer.data.max() > 0
     assert layer.metadata["mritransfer"]["scan"].path.name.startswith("patient12_study1")
+
+
+def test_the_simulated_head_opens_as_a_scan_that_knows_it_is_simulated(viewer):
+    (layer,) = viewer.open_sample(PLUGIN, "simulated_head")
+    scan = layer.metadata["mritransfer"]["scan"]
+    assert str(scan.origin) == "simulated"
+    assert scan.path.with_name("simulated_head.json").is_file(), "what was done to it"

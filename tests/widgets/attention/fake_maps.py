@@ -18,10 +18,10 @@ def relative_weights(n_slices: int, *, seed: int = 0) -> np.ndarray:
 
 
 def fake_view(
-    folder: Path, number: int, *, name="head", model="sim-age", slicing="sagittal", grid: Grid = GRID, seed=0, **changes
+    folder: Path, number: int, *, name="", scan="head", model="sim-age", slicing="sagittal", seed=0, **changes
 ) -> dict:
     """One view and its files. The volume of slice n is n + 1 everywhere, so is the map a hundredth of that."""
-    axis, shape = axis_of(slicing), grid.shape
+    grid, axis, shape = GRID, axis_of(slicing), GRID.shape
     n_slices = shape[axis]
     numbers = np.arange(1, n_slices + 1, dtype=np.float32).reshape([-1 if one == axis else 1 for one in range(3)])
     volume = np.broadcast_to(numbers, shape).astype(np.float32)
@@ -31,7 +31,7 @@ def fake_view(
     relative = relative_weights(n_slices, seed=seed)
     mean = relative_weights(n_slices, seed=99)
     return {
-        "name": name, "input": name, "source_path": str(folder / f"{name}.nii.gz"), "model": model,
+        "name": name or scan, "input": scan, "source_path": str(folder / f"{scan}.nii.gz"), "model": model,
         "title": f"{model}, a network", "label": "age", "unit": "years", "task": "regression", "classes": None,
         "prediction": 63.2 + number, "prediction_text": f"{63.2 + number:.1f} years", "spread": 1.1,
         "spread_text": "sd 1.1 over 30 dropout draws", "expected_error": "MAE 3.2 years in validation",
@@ -46,11 +46,11 @@ def fake_view(
     }  # fmt: skip
 
 
-def write_record(folder: Path, views: list[dict], *, grid: Grid = GRID, simulated=True, **changes) -> Path:
+def write_record(folder: Path, views: list[dict], *, simulated=True, **changes) -> Path:
     """The file that is written last, and what people read."""
     record = {
         "out": str(folder), "simulated": simulated,
-        "grid": {"spacing_mm": grid.spacing_mm, "shape": list(grid.shape), "affine": grid.affine.tolist()},
+        "grid": {"spacing_mm": GRID.spacing_mm, "shape": list(GRID.shape), "affine": GRID.affine.tolist()},
         "said": ["Resampled to 14 mm."], "warnings": ["The head was not registered."], "sentences": [], "views": views,
         **changes,
     }  # fmt: skip

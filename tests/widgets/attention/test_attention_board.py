@@ -14,7 +14,7 @@ BRIGHT = 5.0  # a weight above the scale
 
 @pytest.fixture
 def data(tmp_path):
-    return read_attention(write_maps(tmp_path / "maps", {"name": "reference"}, {"name": "lft"}))
+    return read_attention(write_maps(tmp_path / "maps", {"scan": "reference"}, {"scan": "lft"}))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_an_odd_number_of_layers_that_were_there_does_not_break_the_pairs(viewer
 
 
 def test_maps_have_one_fixed_scale_however_bright_they_are(viewer, tmp_path):
-    folder = write_maps(tmp_path / "maps", {"map": None}, {"name": "other"})
+    folder = write_maps(tmp_path / "maps", {"map": None}, {"scan": "other"})
     np.save(folder / "01-map.npy", np.full(GRID.shape, BRIGHT, dtype=np.float32))
     data = read_attention(folder)
     board = AttentionBoard(viewer, data, data.views)

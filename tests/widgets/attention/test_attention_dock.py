@@ -167,13 +167,15 @@ def test_what_was_predicted_is_said_with_its_spread_its_error_and_what_to_believ
     dock.run.click()
     orders[0].told.emit(Progress("head: slice 3 of 13", 3, 13))
     assert (dock.bar.value(), dock.bar.maximum(), dock.status.text()) == (3, 13, "head: slice 3 of 13")
-    folder = write_maps(tmp_path / "maps", {}, {"name": "lft"}, simulated=True)
+    truth = {"changed": [True] * GRID.shape[0], "share_on_changed": 0.42, "by_chance": 0.2}
+    folder = write_maps(tmp_path / "maps", truth, {"scan": "lft"}, simulated=True)
     orders[0].ended.emit(Result({"out": str(folder)}))
     board_up(dock, qtbot)
     panel = dock.panel
     assert panel.prediction.text() == "age: 63.2 years (sd 1.1 over 30 dropout draws)"
     assert "Error to expect: MAE 3.2 years in validation." in panel.facts.text()
     assert "spread like 9 of 13 slices" in panel.facts.text()
+    assert "42% of it lies on the slices that the simulation changed, which are 20% of all." in panel.facts.text()
     assert panel.sentence.text().startswith("Dropping the 5 most attended slices")
     assert "not registered" in panel.warnings.text()
     assert panel.said.text() == "Resampled to 14 mm."
@@ -214,8 +216,8 @@ def test_bars_and_viewer_follow_each_other_along_every_axis(viewer, dock, tmp_pa
 
 
 def test_a_view_that_cuts_the_scan_otherwise_gets_a_board_of_its_own(dock, tmp_path, qtbot):
-    other = {"model": "sim-disease", "slicing": "coronal"}
-    board = show(dock, write_maps(tmp_path / "maps", {}, {"model": "b"}, other), qtbot)
+    other = {"name": "cut otherwise", "model": "sim-disease", "slicing": "coronal"}
+    board = show(dock, write_maps(tmp_path / "maps", {}, {"name": "b", "model": "b"}, other), qtbot)
     assert len(board.cells) == 6  # the plain scan and two views
     dock.attending.select(1)
     assert dock.attending.board is board
@@ -288,7 +290,7 @@ def test_a_worker_that_cannot_start_is_told(dock, layer, orders, monkeypatch):
 def test_a_broken_folder_is_told_and_the_last_maps_stay(dock, tmp_path, qtbot):
     board = show(dock, write_maps(tmp_path / "maps"), qtbot)
     dock.show_folder(tmp_path / "nothing")
-    qtbot.waitUntil(lambda: "no complete attention maps" in dock.status.text(), timeout=SOON)
+    qtbot.waitUntil(lambda: "holds no complete attention maps" in dock.status.text(), timeout=SOON)
     assert dock.attending.board is board
     dock.attending.leave()
 
@@ -303,7 +305,7 @@ def test_a_dock_that_was_closed_and_opened_again_knows_everything(viewer, dock, 
     viewer.window.add_dock_widget(again, name="Slice attention")
     assert again.bar.value() == 3
     assert not again.run.isEnabled()
-    orders[0].ended.emit(Result({"out": str(write_maps(tmp_path / "maps", {}, {"name": "lft"}))}))
+    orders[0].ended.emit(Result({"out": str(write_maps(tmp_path / "maps", {}, {"scan": "lft"}))}))
     board = board_up(again, qtbot)
     again.attending.select(1)
     viewer.window.remove_dock_widget(again)

@@ -25,7 +25,7 @@ def plot(qtbot):
 def shown(plot, tmp_path):
     def show(*views, **changes):
         data = read_attention(write_maps(tmp_path / "maps", *views, **changes))
-        plot.show_view(data.views[0], {data.name(view): view for view in data.views})
+        plot.show_view(data.views[0], {view.name: view for view in data.views})
         return data.views[0]
 
     return show
@@ -88,7 +88,7 @@ def test_the_difference_from_the_mean_has_a_fixed_scale_too(plot, shown):
 
 
 def test_the_cohorts_mean_is_a_line_of_steps_and_other_views_are_thin(plot, shown):
-    view = shown({"name": "reference"}, {"name": "lft"}, {"name": "cut otherwise", "slicing": "coronal"})
+    view = shown({"scan": "reference"}, {"scan": "lft"}, {"scan": "cut otherwise", "slicing": "coronal"})
     other, mean = items(plot, pg.PlotCurveItem)
     assert mean.opts["stepMode"] == "center"
     np.testing.assert_array_equal(mean.getData()[1], np.clip(view.mean_relative, 0, 3))
