@@ -222,7 +222,8 @@ def _bars(figure: "Figure", columns: _Columns, top: int, view: View) -> None:
         axes.plot(places[order], np.array(view.mean_relative)[order], color=TEXT, linewidth=1.1, label="cohort's mean")
     axes.axhline(1, color=QUIET, linestyle="--", linewidth=1, label="uniform")
     over = relative > SHOWN_UP_TO
-    axes.plot(places[over], np.full(over.sum(), SHOWN_UP_TO * 0.985), "^", color=TEXT, markersize=4, clip_on=False)
+    if over.any():
+        axes.plot(places[over], np.full(over.sum(), SHOWN_UP_TO * 0.985), "^", color=TEXT, markersize=4, clip_on=False)
     axes.set_ylim(0, SHOWN_UP_TO)
     axes.set_xlim(places.min() - step, places.max() + step)
     letter, way = _WORLD[axis_of(view.slicing)]
