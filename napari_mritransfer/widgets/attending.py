@@ -1,6 +1,7 @@
 """What networks saw in the scans of one viewer, and the board of it: goes on whether or not a dock is open to watch."""
 
 import weakref
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,11 +15,20 @@ from napari_mritransfer.widgets.attention_data import AttentionData, AttentionVi
 from napari_mritransfer.widgets.attention_export import export_attention
 from napari_mritransfer.widgets.attention_inputs import AttentionInputs
 from napari_mritransfer.widgets.attention_on_scan import map_of_scan, put_on_scan
+from napari_mritransfer.widgets.comparing import comparing_of
 from napari_mritransfer.widgets.errand import Errand, unused
 from napari_mritransfer.widgets.session import Session
 from napari_mritransfer.widgets.tuning import RunState
 
 _TROUBLE = "The attention maps cannot be shown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What was looked at: a layer of the viewer, or the scan of a comparison."""
+
+    layer: "weakref.ref[Layer] | None" = None
+    scan: Path | None = None
 
 
 class Attending(Errand):
@@ -42,8 +52,7 @@ class Attending(Errand):
         self.selected = 0
         self.board: AttentionBoard | None = None
         self.opacity = OPACITY
-        self._will_be_of: weakref.ref[Layer] | None = None
-        self._is_of: weakref.ref[Layer] | None = None
+        self._will_be_of = self._is_of = _Origin()
 
     @property
     def view(self) -> AttentionView | None:
@@ -66,14 +75,15 @@ class Attending(Errand):
             If there is no folder for the maps.
         """
         self.refuse_if_busy()
-        self._will_be_of = None
+        compared = comparing_of(self.session).data if inputs.board is not None else None
+        self._will_be_of = _Origin(scan=compared.scan.path if compared is not None else None)
         if layer is None:
             self._ask_for(inputs)
             return
         name, of, session = layer.name, weakref.ref(layer), self.session
         inputs.of(name, Path()).command(Path())  # what is wrong with it is said before anything is written
         file = session.file_at_hand(layer)
-        self._will_be_of = of
+        self._will_be_of = _Origin(of)
         if file is not None:
             self._ask_for(inputs.of(name, file))
         else:
@@ -91,7 +101,7 @@ class Attending(Errand):
             If something is running.
         """
         self.refuse_if_busy()
-        self._will_be_of = None
+        self._will_be_of = _Origin()
         self._open(folder)
 
     def select(self, index: int) -> None:
@@ -155,7 +165,7 @@ class Attending(Errand):
         view = self.view
         if view is None or view.map_on_scan is None:
             raise BadInput("There is no map on the scan's own grid; let a network look at the scan again.")
-        path, name = view.map_on_scan, f"{view.input_name} {view.kind} of {view.model}"
+        path, name = view.map_on_scan, f"{view.input_name} {view.kind} of {Path(view.model).name}"
         self.read(
             lambda: map_of_scan(path, name), "Reading the map…", lambda found: self._on_map_found(found, view),
             "The map cannot be shown",
@@ -185,8 +195,9 @@ class Attending(Errand):
     def _on_map_found(self, found: Scan, view: AttentionView) -> None:
         """GUI thread."""
         self.leave()
-        layer = self._is_of() if self._is_of is not None else None
-        put_on_scan(self.session.viewer, found, layer, view.source_path)
+        layer = self._is_of.layer() if self._is_of.layer is not None else None
+        sources = [path for path in (view.source_path, self._is_of.scan) if path is not None]
+        put_on_scan(self.session.viewer, found, layer, sources)
         self.to(RunState.DONE, "The map lies over the scan.")
 
     def _on_board_left(self) -> None:

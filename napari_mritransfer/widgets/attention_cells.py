@@ -57,5 +57,5 @@ def _forms(data: AttentionData, view: AttentionView | None) -> list[list[str]]:
         name = data.views[0].input_name
         return [[", ".join([name, *told])], [name, *told]]
     numbers = [view.prediction_text, *([view.difference_text] if view.difference_text else [])]
-    name = view.name
+    name = data.short(view)
     return [["  ".join([name, *numbers, *told])], [name, "  ".join(numbers), *told], [name, *numbers, *told]]

@@ -30,7 +30,7 @@ class AttentionView:
     Attributes
     ----------
     name
-        What tells it from the other views.
+        What tells it from the other views, at length.
     input_name, source_path
         Which scan, and where it came from.
     model, title
@@ -152,6 +152,20 @@ class AttentionData:
     said: tuple[str, ...]
     warnings: tuple[str, ...]
     sentences: tuple[str, ...]
+
+    def short(self, view: AttentionView) -> str:
+        """What tells a view from the others where there is little room: its scan, its network, or both."""
+        inputs, models = ({getattr(one, part) for one in self.views} for part in ("input_name", "model"))
+        model = Path(view.model).name  # of a run, its folder
+        if len(models) == 1:
+            return view.input_name
+        return model if len(inputs) == 1 else f"{view.input_name}, {model}"
+
+    def findings(self, view: AttentionView) -> list[str]:
+        """The sentences about a view and about all; those about other views are left out."""
+        of_one = {f"{one.name}: {one.sentence}" for one in self.views}
+        own = [view.sentence] if view.sentence else []
+        return own + [text for text in self.sentences if text not in of_one and text not in own]
 
 
 def read_attention(folder: Path) -> AttentionData:

@@ -1,5 +1,6 @@
 """A map on the scan's own grid, as a layer over the scan that it was made from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ def map_of_scan(path: Path, name: str) -> Scan:
     return scan.with_image(scan.image, name=name)
 
 
-def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, source: Path | None) -> Layer:
-    """Add the map above `layer`, or else above a layer of the file `source`, or else on top. GUI thread."""
+def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, sources: Sequence[Path] = ()) -> Layer:
+    """Add the map above `layer`, or else above a layer of one of the files `sources`, or else on top. GUI thread."""
     layers = viewer.layers
     if layer is None or layer not in layers:
-        layer = next((one for one in reversed(layers) if _is_of(one, source)), None)
+        layer = next((one for one in reversed(layers) if _is_of(one, sources)), None)
     scan = _as_seen(found, layer) if layer is not None else None
     data, settings, kind = map_layer(scan or found, found.name, extra={"role": "map on scan"})
     place = len(layers)
@@ -60,9 +61,10 @@ def _as_seen(found: Scan, layer: Any) -> Scan | None:
     return scan.with_image(np.ascontiguousarray(in_order), origin=found.origin, name=found.name)
 
 
-def _is_of(layer: Any, source: Path | None) -> bool:
-    if source is None or not is_scan_layer(layer):
+def _is_of(layer: Any, sources: Sequence[Path]) -> bool:
+    if not is_scan_layer(layer):
         return False
     own = layer.metadata[KEY]
     path = own["scan"].path
-    return own["kind"] == "scan" and own["part"] != "phase" and path is not None and path.resolve() == source.resolve()
+    is_shown = own["kind"] == "scan" and own["part"] != "phase"
+    return is_shown and path is not None and path.resolve() in [source.resolve() for source in sources]

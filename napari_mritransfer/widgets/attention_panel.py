@@ -150,8 +150,9 @@ class AttentionPanel(QWidget):
         was_blocked = self.views.blockSignals(True)
         self.views.clear()
         for view in data.views:
-            item = QTreeWidgetItem(self.views, [view.name, view.prediction_text, view.difference_text])
+            item = QTreeWidgetItem(self.views, [data.short(view), view.prediction_text, view.difference_text])
             item.setToolTip(0, f"{view.input_name}, {view.title}")
+            item.setToolTip(2, f"compared with {data.views[0].input_name}")
         self.views.blockSignals(was_blocked)
         header = self.views.header()
         assert header is not None
@@ -165,12 +166,10 @@ class AttentionPanel(QWidget):
         self.views.blockSignals(was_blocked)
         self.prediction.setText(_prediction(view, data.views[0].input_name))
         self.facts.setText(_facts(view))
-        sentences = [view.sentence] if view.sentence else []
-        sentences += [text for text in data.sentences if text not in sentences]
-        self.sentence.setText("\n".join(sentences))
+        self.sentence.setText("\n".join(data.findings(view)))
         for label in (self.prediction, self.facts, self.sentence):
             label.setVisible(bool(label.text()))
-        self.plot.show_view(view, {one.name: one for one in data.views})
+        self.plot.show_view(view, {data.short(one): one for one in data.views})
 
     # ------------------------------------------------------------------ what the user does
 

@@ -46,6 +46,26 @@ def test_positions_are_those_of_the_scan_in_the_patient(tmp_path):
         assert view.place(index).startswith(f"Slice 3 (of 0 to {view.n_slices - 1}), {'xyz'[axis]} = ")
 
 
+def test_views_are_told_apart_by_scan_by_network_or_by_both(tmp_path):
+    def names(*views):
+        data = read_attention(write_maps(tmp_path / "maps", *views))
+        return [data.short(view) for view in data.views]
+
+    assert names({}) == ["head"]
+    assert names({"scan": "reference"}, {"scan": "lft"}) == ["reference", "lft"]
+    assert names({}, {"model": "runs/first"}) == ["sim-age", "first"]
+    both = names({"scan": "a"}, {"scan": "a", "model": "m"}, {"scan": "b"}, {"scan": "b", "model": "m"})
+    assert both == ["a, sim-age", "a, m", "b, sim-age", "b, m"]
+
+
+def test_findings_about_other_views_are_left_out(tmp_path):
+    said = ["all: one thing.", "head: Dropping a moves it.", "lft: Dropping b moves it."]
+    views = ({"sentence": "Dropping a moves it."}, {"scan": "lft", "sentence": "Dropping b moves it."})
+    data = read_attention(write_maps(tmp_path / "maps", *views, sentences=said))
+    assert data.findings(data.views[0]) == ["Dropping a moves it.", "all: one thing."]
+    assert data.findings(data.views[1]) == ["Dropping b moves it.", "all: one thing."]
+
+
 def test_what_nobody_knows_stays_unknown(tmp_path):
     unknown = {"mean_relative": None, "relative_minus_mean": None, "changed": None, "map": None, "sentence": ""}
     (view,) = read_attention(write_maps(tmp_path / "maps", unknown)).views

@@ -74,7 +74,7 @@ def test_the_map_covers_its_scan_voxel_by_voxel_however_it_is_cut(viewer, opened
     above = viewer.add_image(np.ones((2, 2)))
     layer.translate = (1, 2, 3)
     layer.visible = False
-    added = put_on_scan(viewer, map_of_scan(tmp_path / "map.nii.gz", "a map"), layer, None)
+    added = put_on_scan(viewer, map_of_scan(tmp_path / "map.nii.gz", "a map"), layer)
     np.testing.assert_allclose(added.data, layer.data / 10, rtol=1e-5)
     assert [*viewer.layers] == [layer, added, above]
     np.testing.assert_array_equal(added.affine.affine_matrix, layer.affine.affine_matrix)
@@ -92,7 +92,7 @@ def test_a_scan_that_a_person_had_turned_gets_the_map_turned_too(viewer, tmp_pat
     ((data, settings, _),) = scan_layers(turned)
     layer = viewer.add_image(data, **settings)
     nibabel.save(nibabel.Nifti1Image(voxels / 10, affine_of("axial")), tmp_path / "map.nii.gz")
-    added = put_on_scan(viewer, map_of_scan(tmp_path / "map.nii.gz", "a map"), layer, None)
+    added = put_on_scan(viewer, map_of_scan(tmp_path / "map.nii.gz", "a map"), layer)
     np.testing.assert_allclose(added.data, layer.data / 10, rtol=1e-5)
 
 
@@ -103,7 +103,7 @@ def test_a_map_of_another_place_is_not_laid_over_the_scan(viewer, opened, tmp_pa
                                 ("small", affine_of("axial"), (3, 7, 8))):  # fmt: skip
         path = tmp_path / f"{name}.nii.gz"
         nibabel.save(nibabel.Nifti1Image(some_voxels(*shape), affine), path)
-        added = put_on_scan(viewer, map_of_scan(path, name), layer, None)
+        added = put_on_scan(viewer, map_of_scan(path, name), layer)
         assert viewer.layers[-1] == added
         np.testing.assert_allclose(added.metadata[KEY]["scan"].affine, affine)
 
