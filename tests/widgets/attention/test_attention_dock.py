@@ -115,7 +115,7 @@ def test_the_methods_of_a_comparison_are_offered_once_there_is_one(dock, orders,
         folder = tmp_path / "board"
         reference = np.zeros(1)
         methods = (type("Method", (), {"name": "lft"}),)
-        scan = type("Scan", (), {"name": "head"})
+        scan = type("Scan", (), {"name": "head", "path": tmp_path / "head.nii.gz"})
 
     dock.comparing.data = Comparison
     dock.comparing.changed.emit()
