@@ -163,9 +163,9 @@ class AttentionData:
 
     def findings(self, view: AttentionView) -> list[str]:
         """The sentences about a view and about all; those about other views are left out."""
-        of_one = {f"{one.name}: {one.sentence}" for one in self.views}
-        own = [view.sentence] if view.sentence else []
-        return own + [text for text in self.sentences if text not in of_one and text not in own]
+        others = tuple(f"{one.name}: " for one in self.views if one is not view)
+        found = [text.removeprefix(f"{view.name}: ") for text in self.sentences if not text.startswith(others)]
+        return list(dict.fromkeys([*([view.sentence] if view.sentence else []), *found]))
 
 
 def read_attention(folder: Path) -> AttentionData:

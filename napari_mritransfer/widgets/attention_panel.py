@@ -166,7 +166,7 @@ class AttentionPanel(QWidget):
         self.views.blockSignals(was_blocked)
         self.prediction.setText(_prediction(view, data.views[0].input_name))
         self.facts.setText(_facts(view))
-        self.sentence.setText("\n".join(data.findings(view)))
+        self.sentence.setText("\n".join(f"• {text}" for text in data.findings(view)))
         for label in (self.prediction, self.facts, self.sentence):
             label.setVisible(bool(label.text()))
         self.plot.show_view(view, {data.short(one): one for one in data.views})

@@ -218,7 +218,7 @@ class AttentionPlot(QWidget):
             entries.append((colours_of(self._viewer).quiet, "■", "not shown to the network"))
         entries += [(colour, dash, name) for name, (_, colour, dash) in self._others.items()]
         self.legend.setText(" &nbsp; ".join(
-            f'<span style="color:{colour}">{mark}</span>&nbsp;{escape(text).replace(" ", "&nbsp;")}'
+            f'<span style="color:{colour}">{mark}</span>&nbsp;{_unbroken(text)}'
             for colour, mark, text in entries
         ))  # fmt: skip
 
@@ -233,3 +233,8 @@ class AttentionPlot(QWidget):
         """GUI thread."""
         if self._view is not None:
             self.slice_wanted.emit(min(max(round(place), 0), self._view.n_slices - 1))
+
+
+def _unbroken(text: str) -> str:
+    """Rich text that stays on one line: with spaces and hyphens that lines do not break at."""
+    return escape(text).replace(" ", "&nbsp;").replace("-", "\u2011")

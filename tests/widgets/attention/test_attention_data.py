@@ -59,11 +59,13 @@ def test_views_are_told_apart_by_scan_by_network_or_by_both(tmp_path):
 
 
 def test_findings_about_other_views_are_left_out(tmp_path):
-    said = ["all: one thing.", "head: Dropping a moves it.", "lft: Dropping b moves it."]
+    said = ["all: one thing.", "head: Dropping a moves it.", "lft: Dropping b moves it.", "lft: It is like noise."]
     views = ({"sentence": "Dropping a moves it."}, {"scan": "lft", "sentence": "Dropping b moves it."})
     data = read_attention(write_maps(tmp_path / "maps", *views, sentences=said))
     assert data.findings(data.views[0]) == ["Dropping a moves it.", "all: one thing."]
-    assert data.findings(data.views[1]) == ["Dropping b moves it.", "all: one thing."]
+    assert data.findings(data.views[1]) == [
+        "Dropping b moves it.", "all: one thing.", "It is like noise.",
+    ]  # fmt: skip
 
 
 def test_what_nobody_knows_stays_unknown(tmp_path):

@@ -176,7 +176,7 @@ def test_what_was_predicted_is_said_with_its_spread_its_error_and_what_to_believ
     assert "Error to expect: MAE 3.2 years in validation." in panel.facts.text()
     assert "spread like 9 of 13 slices" in panel.facts.text()
     assert "42% of it lies on the slices that the simulation changed, which are 20% of all." in panel.facts.text()
-    assert panel.sentence.text().startswith("Dropping the 5 most attended slices")
+    assert panel.sentence.text().startswith("• Dropping the 5 most attended slices")
     assert "not registered" in panel.warnings.text()
     assert panel.said.text() == "Resampled to 14 mm."
     assert panel.simulated.text().startswith("SIMULATED")
