@@ -215,10 +215,11 @@ def worker() -> None:
     if hasattr(os, "nice"):
         os.nice(5)  # the viewer that waits for the answers comes first
 
+    from napari_mritransfer.cohort.tasks import TASKS as COHORT_TASKS
     from napari_mritransfer.study.tasks import TASKS
     from napari_mritransfer.training.worker import serve
 
-    serve(tasks=TASKS)
+    serve(tasks={**TASKS, **COHORT_TASKS})
 
 
 def _show(result: "Result") -> None:
