@@ -115,6 +115,7 @@ class _Look:
         self.said: list[str] = []
         self.warnings: list[str] = [note for model in models for note in model.notes]
         self.checks: list[str] = []
+        self.placed: dict[tuple[Path, Preparation], NDArray[np.float64]] = {}  # where scans lie that were seen before
         self.simulated = any(model.facts.simulated for model in models)
 
     def at(self, one: LookedAt, folder: Path, n_inputs: int) -> None:
@@ -128,7 +129,7 @@ class _Look:
         for model in self.models:
             how = model.facts.preparation
             if how not in prepared:
-                ready = prepare(scan, how)
+                ready = self._prepared(one, scan, how)
                 prepared[how] = ready, f"{len(self.views):02d}-volume.npy"
                 write_array(ready.array, folder / prepared[how][1])
                 self.said += [sentence if n_inputs == 1 else f"{one.name}: {sentence}" for sentence in ready.said]
@@ -150,6 +151,17 @@ class _Look:
             if self.with_sanity and (agreement := stability(maps)) is not None:
                 self.checks.append(agreement.sentence(label, one.name))
 
+    def _prepared(self, one: LookedAt, scan: Scan, how: Preparation) -> Prepared:
+        """On the grid; a reconstruction where its reference lies, whose own middle would differ by its errors."""
+        key = one.version_of or one.path, how
+        place = self.placed.get(key)
+        if place is None:
+            ready = prepare(scan, how)
+            self.placed[key] = ready.to_grid
+            return ready
+        there = replace(scan, affine=self.grid.affine @ place, sides_known=True)
+        return prepare(there, replace(how, placement="world"))
+
     def findings(self) -> list[str]:
         """What was found, in sentences."""
         found = []
@@ -170,7 +182,7 @@ class _Look:
         difference = None if first is None else prediction.number - first.prediction
         mean = facts.mean_attention if len(facts.mean_attention) == network.n_slices else None
         own = None if mean is None else minus_mean(prediction.relative, mean, prediction.present)
-        truth = known_slices(one.truth or one.path, label.name, network.slicing, self.grid)
+        truth = known_slices(one.version_of or one.path, label.name, network.slicing, self.grid)
         share = None if truth is None else share_on(prediction.weights, truth, prediction.present)
         signed, heads = prediction.shares.signed, prediction.shares.heads
         return View(

@@ -21,14 +21,14 @@ class LookedAt:
         What people call it.
     path
         Its file.
-    truth
-        The file whose sidecar knows what was simulated; that of `path` if None. All reconstructions of one scan share
-        its truth.
+    version_of
+        Where it is one of several reconstructions of a scan, the file that stands for all: it is placed on the grid as
+        the first of them, and has the truth that lies beside that file.
     """
 
     name: str
     path: Path
-    truth: Path | None = None
+    version_of: Path | None = None
 
 
 def named_apart(inputs: Sequence[LookedAt]) -> list[LookedAt]:
@@ -41,7 +41,7 @@ def named_apart(inputs: Sequence[LookedAt]) -> list[LookedAt]:
             number += 1
             name = f"{one.name} {number}"
         taken.add(name)
-        found.append(LookedAt(name, one.path, one.truth))
+        found.append(LookedAt(name, one.path, one.version_of))
     return found
 
 
@@ -62,8 +62,8 @@ def of_comparison(board: Path) -> list[LookedAt]:
         record = json.loads((board / BOARD).read_text("utf-8"))
         images = [] if record["reference"] is None else [(REFERENCE, record["reference"])]
         images += [(row["name"], row["image"]) for row in record["methods"]]
-        truth = board / f"{REFERENCE}.nii.gz"
-        found = [LookedAt(_text(name), board / f"{_stem(image)}.nii.gz", truth) for name, image in images]
+        scan = board / f"{REFERENCE}.nii.gz"
+        found = [LookedAt(_text(name), board / f"{_stem(image)}.nii.gz", scan) for name, image in images]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"{board} holds no finished comparison; compare reconstructions first.") from error
     for one in found:
