@@ -285,5 +285,7 @@ def _notes(record: AttentionRecord, views: Sequence[View], width: int) -> str:
         lines.append("Networks without attention: size of each slice's contribution (gradient × code) in its place.")
     if len(record.views) > len(views):
         lines.append(f"{len(record.views) - len(views)} more views stand in slices.csv.")
-    lines += [*record.sentences, *record.warnings]
+    beside = tuple(view.sentence for view in views if view.sentence)
+    lines += [sentence for sentence in record.sentences if not sentence.endswith(beside)]
+    lines += record.warnings
     return "\n".join(wrapped(line, width) for line in lines)

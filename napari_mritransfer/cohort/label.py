@@ -96,8 +96,8 @@ class Label:
     def difference_text(self, difference: float) -> str:
         """A difference of two `number`s for people: ``+1.4 years``, ``-12 percentage points``."""
         if self.task == "regression":
-            return f"{difference:+.1f} {self.unit}".rstrip()
-        return f"{100 * difference:+.0f} percentage points"
+            return f"{round(difference, 1) + 0.0:+.1f} {self.unit}".rstrip()  # nothing is +0.0, not -0.0
+        return f"{round(100 * difference) + 0.0:+.0f} percentage points"
 
     def as_record(self) -> dict[str, Any]:
         """A JSON-ready dict."""

@@ -1,8 +1,11 @@
 """The picture of a look: nothing is cut off, no scale is stretched, and simulated data say so."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from test_record import GRID, record, view
+from test_record import GRID, view
+from test_record import record as of_views
 
 from napari_mritransfer.cohort import figures
 from napari_mritransfer.cohort.figures import attention_figure
@@ -21,17 +24,12 @@ def drawn(tmp_path, monkeypatch):
     peak[3, 5, 7] = 40
     write_array(peak, tmp_path / "00-map.npy")
 
-    def draw(*views, simulated=True):
-        attention_figure(
-            figures.AttentionRecord(**{**fields(record(*views)), "simulated": simulated}), tmp_path, tmp_path / "a.png"
-        )  # fmt: skip
+    def draw(*views, simulated=True, record=None):
+        told = record or dataclasses.replace(of_views(*views), simulated=simulated)
+        attention_figure(told, tmp_path, tmp_path / "attention.png")
         return kept[-1]
 
     return draw
-
-
-def fields(one):
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def texts_of(figure):
@@ -85,6 +83,14 @@ def test_all_views_are_cut_through_the_largest_value_of_the_first_map(drawn):
     for letter, axis, index in (("x", "sagittal", 3), ("y", "coronal", 5), ("z", "axial", 7)):
         position = GRID.positions_mm(axis)[index]
         assert said.count(f"{axis}, {letter} = {position:.0f} mm") == 2
+
+
+def test_a_sentence_that_stands_beside_its_view_is_not_repeated_below(drawn, tmp_path):
+    one = rich()
+    told = dataclasses.replace(of_views(one), sentences=(f"{one.name}: {LONG}", "Another finding."))
+    said = " ".join(text.get_text() for text in texts_of(drawn(record=told)))
+    assert "Another finding." in said
+    assert said.count("neighbouring slices") == 1
 
 
 @pytest.mark.parametrize("simulated", [True, False])

@@ -42,6 +42,8 @@ def test_people_read_units_and_percentages():
     assert DISEASE.text(np.array([0.13, 0.87])) == "diseased, 87 %"
     assert AGE.difference_text(-1.44) == "-1.4 years"
     assert DISEASE.difference_text(0.123) == "+12 percentage points"
+    assert AGE.difference_text(-0.04) == "+0.0 years"
+    assert DISEASE.difference_text(-0.001) == "+0 percentage points"
 
 
 @pytest.mark.parametrize("label", [AGE, DISEASE, SITES], ids=lambda label: label.name)
