@@ -113,7 +113,8 @@ class AttentionPanel(QWidget):
                 # a bound method of a widget: Qt drops the connection with the widget
                 board.changed.connect(self._on_board_changed)
                 board.slice_changed.connect(self._on_slice_changed)
-                self._on_slice_changed(board.slice_index)
+        if board is not None:
+            self._on_slice_changed(board.slice_index)  # another board or another view
         self._on_board_changed()
         if is_new:
             self.came.emit()
@@ -192,8 +193,6 @@ class AttentionPanel(QWidget):
         item = self.views.currentItem()
         if item is not None:
             self._attending.select(self.views.indexOfTopLevelItem(item))
-            if self._board is not None and self._board.is_up:
-                self._on_slice_changed(self._board.slice_index)
 
     def _on_opacity_chosen(self) -> None:
         """GUI thread."""

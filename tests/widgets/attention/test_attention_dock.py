@@ -221,6 +221,7 @@ def test_a_view_that_cuts_the_scan_otherwise_gets_a_board_of_its_own(dock, tmp_p
     assert len(board.cells) == 6  # the plain scan and two views
     dock.attending.select(1)
     assert dock.attending.board is board
+    assert dock.panel.place.text() == dock.attending.view.place(board.slice_index)
     dock.attending.select(2)
     again = dock.attending.board
     assert again is not board

@@ -1,5 +1,7 @@
 """Maps that leave the board: copied out whole, or laid over the scan that they were made from."""
 
+import time
+
 import nibabel
 import numpy as np
 import pytest
@@ -61,6 +63,23 @@ def test_the_dock_exports_into_a_folder_of_its_own(dock, tmp_path, qtbot, monkey
         path.unlink()
     dock.export_to(tmp_path / "new")
     qtbot.waitUntil(lambda: "no attention maps any more" in dock.status.text(), timeout=SOON)
+    dock.attending.leave()
+
+
+def test_an_export_can_be_stopped_and_says_so_once_it_has(dock, tmp_path, qtbot, monkeypatch):
+    def slow(_folder, _to, should_stop):
+        while not should_stop():
+            time.sleep(0.01)
+        raise ErrandStopped
+
+    show(dock, write_maps(tmp_path / "maps"), qtbot)
+    monkeypatch.setattr("napari_mritransfer.widgets.attending.export_attention", slow)
+    dock.export_to(tmp_path / "export")
+    assert not dock.run.isEnabled()
+    dock.stop.click()
+    assert dock.status.text() == "Stopping…"
+    qtbot.waitUntil(lambda: not dock.attending.is_busy, timeout=SOON)
+    assert dock.status.text() == "Stopped; nothing was changed."
     dock.attending.leave()
 
 
