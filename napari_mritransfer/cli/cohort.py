@@ -1,5 +1,8 @@
 """`cohort …`: subjects with labels, networks that predict them, and where those look."""
 
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,14 +14,13 @@ from napari_mritransfer.cli import sampling as sampling_options
 from napari_mritransfer.cli.console import Answer, AsJson, JobEndedBadly, answer, err, out, progress
 from napari_mritransfer.cli.jobs import failures_told, printer, stop_on_ctrl_c
 from napari_mritransfer.io.errors import BadInput
-from napari_mritransfer.physics.masks import MaskKind
-from napari_mritransfer.zoo.card import DEFAULT_MODEL
+from napari_mritransfer.training.events import Event, Started
 
 if TYPE_CHECKING:
     from napari_mritransfer.training.outcome import Outcome
 
 cohort = typer.Typer(
-    help="Predict a label (such as age or a disease) from whole volumes with slice-set networks, and see where they look.",
+    help="Predict a label, such as age or a disease, from whole volumes with slice-set networks; see where they look.",
     no_args_is_help=True,
 )
 
@@ -27,9 +29,9 @@ TablePath = Annotated[
 ]
 LabelName = Annotated[str, typer.Option("--label", help="Column to predict.")]
 TaskName = Annotated[
-    Literal["regression", "binary", "classes"] | None, typer.Option(help="Kind of label; told from its values if omitted.")
+    Literal["regression", "binary", "classes"] | None, typer.Option(help="Kind of label; if omitted, by its values.")
 ]
-Group = Annotated[str, typer.Option(help="Column whose groups stay on one side of every split, such as family or site.")]
+Group = Annotated[str, typer.Option(help="Column whose groups stay on one side of every split, such as family.")]
 ImageColumn = Annotated[str, typer.Option(help="Column of the image paths, where it is not clear by itself.")]
 SubjectColumn = Annotated[str, typer.Option(help="Column of the subjects, where it is not clear by itself.")]
 Slicing = Literal["sagittal", "coronal", "axial"]
@@ -100,9 +102,8 @@ def simulate(
                 )  # fmt: skip
         except SimulationStopped as stopped:
             raise JobEndedBadly(str(stopped)) from stopped
-        return Answer({"table": str(path), "subjects": subjects, "simulated": True}, lambda: out.print(
-            f"{subjects} simulated subjects: {path}\nNobody was scanned: numbers made from them hold for this simulation."
-        ))  # fmt: skip
+        told = f"{subjects} simulated subjects: {path}\nNobody was scanned: what is found holds for this program."
+        return Answer({"table": str(path), "subjects": subjects, "simulated": True}, lambda: out.print(told))
 
     answer(as_json, found)
 
@@ -116,7 +117,9 @@ def train(
     strategy: Annotated[
         str, typer.Option(help="scratch, or with --model: frozen-encoder, lft, ft, pretrained.")
     ] = "",
-    encoder: Annotated[Literal["conv5", "resnet18", "resnet34", "resnet50"], typer.Option(help="Of a new network.")] = "conv5",
+    encoder: Annotated[
+        Literal["conv5", "resnet18", "resnet34", "resnet50"], typer.Option(help="Of a new network.")
+    ] = "conv5",
     widths: Annotated[str, typer.Option(help="Channels of conv5's blocks, with commas.")] = "32,64,128,256,256",
     pooling: Annotated[Literal["mean", "max", "attention"], typer.Option(help="What joins the slices.")] = "attention",
     positions: Annotated[
@@ -151,6 +154,9 @@ def train(
     augmentation: Annotated[
         Literal["none", "shift", "shift-mirror"], typer.Option(help="Of training scans.")
     ] = "none",
+    embedding_norm: Annotated[
+        bool, typer.Option(help="Train a new head behind a batch norm, folded away when saved; not in the papers.")
+    ] = True,
     epochs: Annotated[int, typer.Option(help="Passes over the training scans; a validation after each.")] = 100,
     batch: Annotated[int, typer.Option(help="Scans per step.")] = 8,
     learning_rate: Annotated[float | None, typer.Option(help="The strategy's default if omitted.")] = None,
@@ -183,12 +189,119 @@ def train(
                 str(table), label, model, strategy or ("ft" if model else "scratch"), network=network,
                 encoder_weights=encoder_weights, task=task,
                 preparation=Preparation(spacing, normalisation, mask, placement), augmentation=augmentation,
+                embedding_norm=embedding_norm,
                 group=group, split=split, split_seed=split_seed, test=test, validation=val, fold=fold, folds=folds,
                 image_column=image_column, subject_column=subject_column, learning_rate=learning_rate, epochs=epochs,
                 batch=batch, weight_decay=weight_decay, patience=patience, device=device, seed=seed,
             )  # fmt: skip
         with progress() as bar, stop_on_ctrl_c() as should_stop, failures_told():
-            outcome = start(config, printer(config, bar), should_stop, run=run, resume=resume)
+            outcome = start(config, _told(printer(config, bar)), should_stop, run=run, resume=resume)
         return Answer({"run": str(run), **outcome.as_record()}, lambda: _show_outcome(outcome, run))
 
     answer(as_json, found)
+
+
+@cohort.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run directory, a shipped model or a weights file.")],
+    table: Annotated[Path | None, typer.Option(help="Other scans; if omitted, those of the run's own split.")] = None,
+    label: Annotated[str, typer.Option(help="Column that holds the truth; the model's own if omitted.")] = "",
+    side: Annotated[Literal["test", "validation", "train"], typer.Option(help="Whom of the run's split.")] = "test",
+    group: Annotated[str, typer.Option(help="Column over whose groups intervals are drawn, such as site.")] = "",
+    csv: Annotated[Path | None, typer.Option(help="Write every prediction to a CSV file.")] = None,
+    device: sampling_options.Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Predict subjects whom a network has not seen, and say how far off it is, with intervals and a baseline."""
+
+    def found() -> Answer:
+        from napari_mritransfer.cohort.config import CohortConfig
+        from napari_mritransfer.cohort.evaluation import evaluate_model
+        from napari_mritransfer.cohort.model import open_cohort_model
+        from napari_mritransfer.cohort.splits import read_split
+        from napari_mritransfer.cohort.work import SPLIT
+        from napari_mritransfer.recon.network import ReconstructionStopped
+        from napari_mritransfer.training.rundir import RunDirectory
+
+        opened, split, source = open_cohort_model(model), None, table
+        images = subjects = ""
+        if source is None:
+            if not Path(model).is_dir():
+                raise BadInput("A model alone has nobody to predict; name a table with --table.")
+            config = RunDirectory(Path(model), CohortConfig).config()
+            split, source = read_split(Path(model) / SPLIT), Path(config.table)
+            images, subjects = config.image_column, config.subject_column
+        try:
+            with progress() as bar, stop_on_ctrl_c("Stopping.") as should_stop:
+                result = evaluate_model(
+                    opened, source, label=label, split=split, side=side, group=group, device=device,
+                    on_progress=lambda done, total: bar("Predicting", done, total), should_stop=should_stop,
+                    image_column=images, subject_column=subjects,
+                )  # fmt: skip
+        except ReconstructionStopped as stopped:
+            raise JobEndedBadly("Stopped; nothing was written.") from stopped
+        if csv is not None:
+            result.write_csv(csv)
+
+        def show() -> None:
+            for sentence in result.sentences:
+                out.print(sentence)
+            if csv is not None:
+                out.print(f"Written: {csv}")
+
+        return Answer(result.as_record(), show)
+
+    answer(as_json, found)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise BadInput(f"'{text}' is no list of channels; give numbers with commas, such as 16,32,64,64.") from None
+
+
+def _told(on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Who learns and who judges, in words of their own."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Started):
+            for sentence in event.sampling:
+                err.print(sentence)
+            on_event(replace(event, sampling=()))
+            err.print(f"To beat: {event.baseline_name}, {event.measures().text(event.baseline)}.")
+        else:
+            on_event(event)
+
+    return tell
+
+
+def _show_problems(rows: Sequence[Mapping[str, str]]) -> None:
+    if not rows:
+        return
+    shown = Table(show_header=True, box=None, title="What was found", title_justify="left")
+    for column in ("severity", "line", "subject"):
+        shown.add_column(column, no_wrap=True)
+    shown.add_column("what", overflow="fold")
+    styles = {"stops": "bold red", "leaves out": "yellow", "remark": "dim"}
+    for row in rows:
+        severity = Text(row["severity"], style=styles[row["severity"]])
+        shown.add_row(severity, row["line"], Text(row["subject"]), Text(row["sentence"]))
+    out.print(shown)
+
+
+def _show_outcome(outcome: "Outcome", run: Path) -> None:
+    metric = outcome.metric
+    if math.isnan(outcome.best_score):
+        out.print(f"Stopped before the first validation; go on with --resume. Run directory: {run}")
+        return
+    out.print(
+        f"{'Done' if outcome.finished else 'Stopped'} after {outcome.step} steps and {outcome.seconds:.0f} s. "
+        f"Validation {metric.name}: best {metric.text(outcome.best_score)} at step {outcome.best_step}, before "
+        f"training {metric.text(outcome.first_score)}, without a network {metric.text(outcome.baseline)}."
+    )
+    if not metric.improves(outcome.best_score, outcome.baseline):
+        out.print("The network is no better than predicting the mean: it has learned nothing that can be used.")
+    out.print(f"Run directory: {run}")
+    after = "evaluate" if outcome.finished else "train --resume --out"
+    out.print(f"Go on with: mritransfer cohort {after} {run}")

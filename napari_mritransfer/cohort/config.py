@@ -45,6 +45,9 @@ class CohortConfig:
     augmentation
         What is done to training volumes at each draw: nothing (published), shifts by up to 2 voxels, or those and
         mirroring left and right.
+    embedding_norm
+        Train a new head behind a batch norm, which is folded into it before it is saved, see `SliceSet`; the published
+        training has none.
     group
         Column whose groups never straddle the split, such as family, site or head; empty for the subjects themselves.
     split
@@ -75,6 +78,7 @@ class CohortConfig:
     task: Task | None = None
     preparation: Preparation = Preparation()
     augmentation: Augmentation = "none"
+    embedding_norm: bool = True
     group: str = ""
     split: str = ""
     split_seed: int = 0

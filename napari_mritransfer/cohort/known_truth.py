@@ -11,6 +11,11 @@ from napari_mritransfer.cohort.grid import Grid, axis_of
 _LARGEST_BYTES = 2_000_000  # a sidecar has some thousands of bytes
 
 
+def sidecar_of(image: Path) -> Path:
+    """Where the truth of an image lies, if anybody knows it."""
+    return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+
+
 def known_slices(image: Path, label: str, slicing: str, grid: Grid) -> NDArray[np.bool_] | None:
     """Slices in which a label's effect lies in one simulated scan, whether or not it shows there.
 
@@ -32,7 +37,7 @@ def known_slices(image: Path, label: str, slicing: str, grid: Grid) -> NDArray[n
     known
         ``(slice,)`` bool; None where nobody knows, as of every real scan.
     """
-    sidecar = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    sidecar = sidecar_of(image)
     try:
         if sidecar.stat().st_size > _LARGEST_BYTES:
             return None

@@ -11,7 +11,7 @@ from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.preparation import Preparation
 from napari_mritransfer.io.atomic import write_bytes
 from napari_mritransfer.io.errors import BadInput
-from napari_mritransfer.networks.sliceset import SliceSet
+from napari_mritransfer.networks.sliceset import SliceSet, without_embedding_norm
 from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.training.tensorfile import serialised
 from napari_mritransfer.transfer.model import fingerprint, merged_state
@@ -154,7 +154,7 @@ def open_cohort_model(source: str, *, label: Label | None = None, **known: objec
 
 
 def save_cohort_model(path: Path, network: SliceSet, settings: Mapping[str, Any], facts: Facts, **more: str) -> None:
-    """Write a network and its facts as one safetensors file; factors of a strategy are merged into its weights.
+    """Write a network and its facts as one safetensors file, factors and norms of its training folded into weights.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def save_cohort_model(path: Path, network: SliceSet, settings: Mapping[str, Any]
         "format": "napari-mritransfer 1", "kind": "network", "architecture": "sliceset",
         "settings": json.dumps(dict(settings)), FACTS: facts.as_json(), **more,
     }  # fmt: skip
-    write_bytes(path, serialised(merged_state(network), metadata))
+    write_bytes(path, serialised(without_embedding_norm(merged_state(network)), metadata))
 
 
 def _shipped(card: CohortCard) -> CohortModel:

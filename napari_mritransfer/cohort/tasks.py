@@ -6,8 +6,11 @@ from typing import Any
 
 from napari_mritransfer.cohort.attend import attend
 from napari_mritransfer.cohort.looked_at import LookedAt, of_comparison
+from napari_mritransfer.cohort.undersampled import undersample_and_attend
+from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.worker import Task
+from napari_mritransfer.zoo.card import DEFAULT_MODEL
 
 Command = Mapping[str, Any]
 Tell = Callable[[dict[str, Any]], None]
@@ -18,7 +21,8 @@ def attend_task(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[s
     """Let ``models`` look at ``inputs``, or at what the comparison in ``board`` shows, and write it into ``out``.
 
     ``inputs`` is a list of ``{"name": …, "path": …}``; ``map`` (true if absent), ``sanity`` (false), ``slicing``,
-    ``device`` and ``seed`` are those of `attend.attend`.
+    ``device`` and ``seed`` are those of `attend.attend`. With a ``scan`` instead, it is undersampled by ``sampling``,
+    reconstructed by ``methods`` and looked at, see `undersampled`; the record's own ``out`` tells where it lies.
 
     Returns
     -------
@@ -38,13 +42,22 @@ def attend_task(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[s
     def on_progress(text: str, done: int, total: int) -> None:
         tell({"event": "Progress", "text": text, "done": done, "total": total})
 
-    record = attend(
-        _inputs(command), models, out, with_map=_switch(command, "map", True),
-        with_sanity=_switch(command, "sanity", False), slicing=slicing,
-        device=_text(command, "device", "auto, cpu or cuda") if "device" in command else "auto", seed=seed,
-        on_progress=on_progress, should_stop=should_stop,
-    )  # fmt: skip
-    return record.as_record()
+    with_map, with_sanity = _switch(command, "map", True), _switch(command, "sanity", False)
+    device = _text(command, "device", "auto, cpu or cuda") if "device" in command else "auto"
+    if "scan" in command:
+        methods = command.get("methods")
+        if not isinstance(methods, list) or not methods or not all(isinstance(one, str) and one for one in methods):
+            raise BadConfig("The command names no methods; give a list of names, such as 'zero-filled'.")
+        return undersample_and_attend(
+            _text(command, "scan", "its path"), methods, Sampling.from_record(command.get("sampling", {})), models, out,
+            pretrained=_text(command, "model", "its name") if "model" in command else DEFAULT_MODEL,
+            with_map=with_map, with_sanity=with_sanity, slicing=slicing, device=device, seed=seed,
+            on_progress=on_progress, should_stop=should_stop,
+        ).as_record()  # fmt: skip
+    return attend(
+        _inputs(command), models, out, with_map=with_map, with_sanity=with_sanity, slicing=slicing, device=device,
+        seed=seed, on_progress=on_progress, should_stop=should_stop,
+    ).as_record()  # fmt: skip
 
 
 def _inputs(command: Command) -> list[LookedAt]:

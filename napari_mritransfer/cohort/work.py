@@ -175,26 +175,24 @@ class CohortWork:
         }
 
     def _network(self, base: CohortModel | None, label: Label) -> tuple[dict[str, Any], SliceSet]:
-        """A new network, or the base with a new head where it is to predict something else."""
+        """A new network, or the base with a new head where it is to predict something else; with its settings."""
         config = self.settings
-        grid = list(config.preparation.grid.shape)
-        if base is None:
-            settings = {**config.network, "grid": grid, "outputs": label.outputs}
-            network = _built(settings)
-            if config.encoder_weights:
-                load_encoder(network, config.encoder_weights)
-            return settings, network
-        settings = {**base.settings, "outputs": label.outputs}
-        if config.network:
+        if base is not None and config.network:
             raise BadConfig("The network's own settings come with the model it starts from; leave them out.")
-        if base.label == label:
+        if base is not None and base.label == label:
             self.notes = base.notes
-            return settings, base.network.train()
-        network = _built(settings)
-        encoder = {name: t for name, t in base.network.state_dict().items() if name.startswith("encoder_2d.")}
-        network.load_state_dict(encoder, strict=False)
-        was = base.label.name
-        self.notes = (*base.notes, f"The network predicted '{was}' before: what joins its slices and predicts is new.")
+            return dict(base.settings), base.network
+        own = config.network if base is None else base.settings
+        settings = {**own, "grid": list(config.preparation.grid.shape), "outputs": label.outputs}
+        # of a single scan there is nothing to normalise
+        network = _built(settings | {"embedding_norm": config.embedding_norm and config.batch > 1})
+        if base is not None:
+            encoder = {name: t for name, t in base.network.state_dict().items() if name.startswith("encoder_2d.")}
+            network.load_state_dict(encoder, strict=False)
+            sentence = f"The network predicted '{base.label.name}' before: what joins its slices and predicts is new."
+            self.notes = (*base.notes, sentence)
+        elif config.encoder_weights:
+            load_encoder(network, config.encoder_weights)
         return settings, network
 
 

@@ -11,6 +11,8 @@ Positions = Literal["off", "learned", "sinusoidal"]
 SLICINGS: tuple[Slicing, ...] = ("sagittal", "coronal", "axial")
 """The axis of ``(batch, channel, i, j, k)`` volumes in L-A-S order that is cut along: i, j or k."""
 
+_SMALL = 0.02
+
 
 class PositionEncoder(nn.Module):
     """Adds a code per slice, then normalises features and slices of a volume together.
@@ -27,7 +29,7 @@ class PositionEncoder(nn.Module):
     slicing
         The axis they are cut along, which the shape of the published parameters shows.
     learned
-        Codes that learn, beginning at standard normal values; otherwise sines and cosines, which are not stored.
+        Codes that learn, beginning near zero; otherwise sines and cosines, which are not stored.
 
     References
     ----------
@@ -49,9 +51,9 @@ class PositionEncoder(nn.Module):
             self.register_buffer("sines", sinusoids(features, slices), persistent=False)
 
     def reset_parameters(self) -> None:
-        """Draw new codes where they learn."""
+        """Draw new codes where they learn: small ones, for features of different slices differ by little at first."""
         if self.sines is None:
-            nn.init.normal_(self.position_encoding)
+            nn.init.normal_(self.position_encoding, std=_SMALL)
 
     def forward(self, features: Tensor, present: Tensor | None = None) -> Tensor:
         """Features ``(batch, slices, features)`` of which `present` ``(batch, slices)`` bool are there; same shape.

@@ -1,6 +1,6 @@
 """A volume as a set of 2-D slices: one encoder for all, a pooling that is deaf to their order, a small head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -66,6 +66,10 @@ class SliceSet(nn.Module):
         Of ``"conv5"``: share of features left out in training before the last layer of the encoder.
     channels, imagenet_statistics
         Of ResNets, see `ResNetEncoder`.
+    embedding_norm
+        A batch norm before the head, for training only: embeddings of different people differ by little of their size,
+        and from a small cohort the published network hardly learns to tell them apart. `without_embedding_norm` folds
+        it into the head, so that what is kept is the published network.
 
     Raises
     ------
@@ -97,6 +101,7 @@ class SliceSet(nn.Module):
         dropout: float = 0.5,
         channels: int = 3,
         imagenet_statistics: bool = False,
+        embedding_norm: bool = False,
     ) -> None:
         super().__init__()
         for name, value, known in (
@@ -124,6 +129,7 @@ class SliceSet(nn.Module):
             self.encoder_2d = ConvEncoder(widths, features, code, places, dropout, in_plane)
         if pooling == "attention":
             self.pooled_attention = AttentionPooling(code, heads, output_layer=output_layer)
+        self.embedding_norm = nn.BatchNorm1d(code) if embedding_norm else None
         self.attn_post = nn.Linear(code, 64)
         self.regressor = nn.Sequential(nn.ReLU(), nn.Linear(64, outputs))
 
@@ -179,7 +185,8 @@ class SliceSet(nn.Module):
         if present is not None:
             rows = present.flatten().nonzero()[:, 0]
             found = found.new_zeros(present.numel(), found.shape[1]).index_put((rows,), found)
-        return found.unflatten(0, slices.shape[:2])
+        together: Tensor = found.unflatten(0, slices.shape[:2])
+        return together
 
     def _features(self, slices: Tensor) -> Tensor:
         encoder = self.encoder_2d
@@ -195,5 +202,24 @@ class SliceSet(nn.Module):
 
     def head(self, embedding: Tensor) -> Tensor:
         """``(batch, outputs)`` from ``(batch, code)``."""
+        if self.embedding_norm is not None:
+            embedding = self.embedding_norm(embedding)
         prediction: Tensor = self.regressor(self.attn_post(embedding))
         return prediction
+
+
+@torch.no_grad()
+def without_embedding_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of the published network that predicts the same; unchanged where there is no such norm.
+
+    The norm's scale and shift, in evaluation mode, go into the linear layer behind it.
+    """
+    prefix = "embedding_norm."
+    norm = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    folded = {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
+    if norm:
+        scale = norm["weight"] / (norm["running_var"] + nn.BatchNorm1d(1).eps).sqrt()
+        weight = folded["attn_post.weight"]
+        folded["attn_post.weight"] = weight * scale
+        folded["attn_post.bias"] = folded["attn_post.bias"] + weight @ (norm["bias"] - norm["running_mean"] * scale)
+    return folded

@@ -174,7 +174,7 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
             found = {name: getattr(module, name) for name in module.parametrizations}
         factors = getattr(module, "filter_factors", None)
         if isinstance(factors, FilterFactors):
-            found = factors.merged(module)  # type: ignore[arg-type]
+            found = factors.merged(module)
         state |= {f"{prefix}.{name}".lstrip("."): tensor.detach().clone() for name, tensor in found.items()}
     return state
 

@@ -1,6 +1,5 @@
 """The settings of a training: refused before anything is read, and written down whole."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -58,7 +57,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes, complaint):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", json.dumps({"kind": "cohort"}), json.dumps({"kind": "cohort", "table": "a", "label": "b", "c": 1})],
+    ["", "[]", "{}", '{"kind": "cohort"}', '{"kind": "cohort", "table": "a", "label": "b", "c": 1}'],
 )
 def test_what_is_no_such_configuration_is_refused(text):
     with pytest.raises(BadConfig):

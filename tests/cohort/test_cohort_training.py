@@ -31,7 +31,7 @@ def aged(table, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "age"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    train(config_for(table, epochs=30, batch=2), told.append, run=run)
+    train(config_for(table, epochs=45, learning_rate=0.006), told.append, run=run)
     torch.set_num_threads(threads)
     return run, told
 

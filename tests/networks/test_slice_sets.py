@@ -9,7 +9,7 @@ from napari_mritransfer.networks import sliceset
 from napari_mritransfer.networks.slice_encoders import LargestOfFour, ResNetEncoder
 from napari_mritransfer.networks.slice_pooling import AttentionPooling, largest_of, mean_of
 from napari_mritransfer.networks.slice_positions import PositionEncoder, sinusoids
-from napari_mritransfer.networks.sliceset import POOLINGS, POSITIONS, SliceSet
+from napari_mritransfer.networks.sliceset import POOLINGS, POSITIONS, SliceSet, without_embedding_norm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -227,3 +227,18 @@ def test_statistics_of_photographs_are_taken_away_channel_by_channel():
         photographic.encoder_2d.conv1.register_forward_hook(lambda _m, _i, output: seen.update(out=output))
         photographic.maps(slices, 1)
     torch.testing.assert_close(seen["out"], expected)
+
+
+def test_a_norm_before_the_head_is_folded_into_the_published_network():
+    training = network(embedding_norm=True)
+    training.train()
+    for seed in range(5):
+        training(volumes(seed=seed))
+    training.eval()
+    plain = network()
+    plain.load_state_dict(without_embedding_norm(training.state_dict()), strict=True)
+    x = volumes(seed=9)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(x).prediction, training(x).prediction)
+        assert not torch.allclose(plain(x).embedding, training.embedding_norm(training(x).embedding))
+    assert without_embedding_norm(plain.state_dict()).keys() == plain.state_dict().keys()
