@@ -75,7 +75,7 @@ def test_differences_are_from_the_same_networks_first_scan(looked):
     assert [view.difference_text for view in first] == ["", ""]
     for before, after in zip(first, second, strict=True):
         assert after.difference == pytest.approx(after.prediction - before.prediction)
-        assert after.difference_text == f"{after.difference:+.1f} years"
+        assert after.difference_text == AGE.difference_text(after.difference)
         assert any(f"second {after.difference_text}" in sentence for sentence in record.sentences)
 
 
