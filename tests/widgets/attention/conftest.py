@@ -2,6 +2,7 @@
 
 import pytest
 from fake_request import FakeRequest
+from heads import write_head
 
 from napari_mritransfer.widgets.attention_dock import AttentionDock
 from napari_mritransfer.widgets.cohort_models import CohortModel
@@ -43,4 +44,15 @@ def orders(monkeypatch):
 def dock(viewer, root, orders):
     made = AttentionDock(viewer)
     viewer.window.add_dock_widget(made, name="Slice attention", area="right")
+    return made
+
+
+@pytest.fixture
+def head(tmp_path):
+    return write_head(tmp_path / "head.nii.gz")
+
+
+@pytest.fixture
+def layer(opened, head):
+    (made,) = opened(head)
     return made
