@@ -6,12 +6,14 @@ head. Each map is invertible by itself, so their composition is too, and the ima
 """
 
 from napari_mritransfer.cohort.simulation.heads import Head, head_names, load_head
-from napari_mritransfer.cohort.simulation.settings import Effects
+from napari_mritransfer.cohort.simulation.settings import CLEAR, USUAL, Effects
 from napari_mritransfer.cohort.simulation.simulate import SimulationStopped, simulate_cohort
 from napari_mritransfer.cohort.simulation.subject import simulate_subject
 from napari_mritransfer.cohort.simulation.truth import Truth
 
 __all__ = [
+    "CLEAR",
+    "USUAL",
     "Effects",
     "Head",
     "SimulationStopped",

@@ -1,5 +1,6 @@
 """Who is in a simulated cohort: heads, ages, disease and sites, balanced against each other as the cohort grows."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -28,8 +29,8 @@ class Plan:
     """The rule by which subjects follow each other; subject n depends on nothing but the seed and n.
 
     Each head has the same share of diseased subjects. Within each head and each of the two groups, every four subjects
-    come one from each quarter of the range of ages, and every three one from each site; so neither age nor disease can
-    be told from the head, the site or each other.
+    come one from each quarter of the range of ages, every three one from each site, and every twelve one from each
+    quarter at each site; so neither age nor disease can be told from the head, the site or each other.
 
     Attributes
     ----------
@@ -67,11 +68,12 @@ class Plan:
         diseased = rank < ill
         before = block * ill + rank if diseased else block * (all_of_head - ill) + rank - ill  # alike in head and label
         cell = (head, int(diseased))
-        quarter = stream(Stream.PLAN, self.seed, 1, *cell, before // _STRATA).permutation(_STRATA)[before % _STRATA]
         sites = tuple(SITES)
-        site = stream(Stream.PLAN, self.seed, 2, *cell, before // len(sites)).permutation(len(sites))[
-            before % len(sites)
-        ]
+        # counting by four and by three at once passes through all twelve pairs, as four and three share no divisor
+        cycle, turn = divmod(before, _STRATA * len(sites))
+        quarter = stream(Stream.PLAN, self.seed, 1, *cell, cycle).permutation(_STRATA)[turn % _STRATA]
+        site = stream(Stream.PLAN, self.seed, 2, *cell, cycle).permutation(len(sites))[turn % len(sites)]
         within = stream(Stream.PLAN, self.seed, 3, number).uniform()
         age = YOUNGEST + (OLDEST - YOUNGEST) * (int(quarter) + within) / _STRATA
-        return Planned(number, self.heads[head], round(age, 1), diseased, sites[int(site)])
+        to_tenths = math.floor(10 * age) / 10  # rounded up, it could fall into the next quarter
+        return Planned(number, self.heads[head], to_tenths, diseased, sites[int(site)])

@@ -97,6 +97,12 @@ class Effects:
 USUAL = Effects()
 """The defaults."""
 
+CLEAR = Effects(
+    widening_mm=(-6.0, 8.0), focal_peak_mm=5.0, focal_radius_mm=20.0, spare_pairs=1, nod_degrees=2.0, turn_degrees=1.5,
+    shift_mm=1.5, size=0.02,
+)  # fmt: skip
+"""Large effects and little chance: what a small network learns from some hundred subjects on two cores."""
+
 
 def checked_age(age: float) -> float:
     """`age`, if the simulation knows how a head looks then.
