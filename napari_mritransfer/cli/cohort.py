@@ -85,19 +85,21 @@ def simulate(
     subjects: Annotated[int, typer.Option(help="How many.")] = 60,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     spacing: Annotated[float, typer.Option(help="Voxel size in mm.")] = 2.0,
+    clear: Annotated[bool, typer.Option("--clear", help="Larger effects and less chance, for small networks.")] = False,
     heads: Annotated[str, typer.Option(help="Underlying heads, with commas; all but the one kept for tests.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a simulated cohort with known truth: real heads, warped by age and disease, under scanner differences."""
 
     def found() -> Answer:
-        from napari_mritransfer.cohort.simulation import SimulationStopped, simulate_cohort
+        from napari_mritransfer.cohort.simulation import CLEAR, USUAL, SimulationStopped, simulate_cohort
 
         names = tuple(name.strip() for name in heads.split(",") if name.strip()) or None
         try:
             with progress() as bar, stop_on_ctrl_c("Stopping.") as should_stop:
                 path = simulate_cohort(
-                    folder, subjects=subjects, seed=seed, heads=names, spacing_mm=spacing, should_stop=should_stop,
+                    folder, subjects=subjects, seed=seed, heads=names, spacing_mm=spacing,
+                    effects=CLEAR if clear else USUAL, should_stop=should_stop,
                     on_progress=lambda done, total: bar("Simulating", done, total),
                 )  # fmt: skip
         except SimulationStopped as stopped:

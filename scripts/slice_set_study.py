@@ -1,0 +1,196 @@
+"""Slice-set networks on the simulated cohort: pooling, positions, transfer, and whether attention finds the truth.
+
+Call it as ``python scripts/slice_set_study.py --out FOLDER``; it simulates the cohorts there, trains what is missing,
+and prints the tables of docs/results.md. Two processes of one thread each; about an hour and a half on two idle cores.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from napari_mritransfer.cohort.config import CohortConfig
+from napari_mritransfer.cohort.preparation import Preparation
+from napari_mritransfer.cohort.simulation import CLEAR, head_names, simulate_cohort
+from napari_mritransfer.cohort.splits import Split
+from napari_mritransfer.cohort.table import read_cohort
+
+SPACING_MM = 4.0
+SEEDS = range(5)
+TRAINING = ("patient01", "patient04", "studyforrest")
+JUDGE, TEST = "patient03", "patient12"
+NETWORK = {"encoder": "conv5", "widths": [8, 16, 32], "dropout": 0.0, "slicing": "axial"}
+FEW, MANY = 36, 180  # subjects to learn from: of a target, and of a source
+JUDGES = 20
+SOURCE_LABEL = "ventricle_asymmetry_mm"  # another simulated task: the two sides against each other
+
+COHORTS = {"main": (300, 11), "source": (300, 12)}  # subjects and seed
+
+
+def prepared(out: Path) -> None:
+    """Simulate the cohorts, five heads in equal parts, and write the splits by head."""
+    for name, (subjects, seed) in COHORTS.items():
+        if not (out / name).exists():
+            simulate_cohort(
+                out / name, subjects=subjects, seed=seed, heads=head_names(), spacing_mm=SPACING_MM, effects=CLEAR
+            )
+    for name in COHORTS:
+        by_head = {head: [] for head in head_names()}
+        for scan in read_cohort(out / name).scans:
+            by_head[scan.values["head"]].append(scan.subject)
+        learn, judges = [subject for head in TRAINING for subject in by_head[head]], tuple(by_head[JUDGE][:JUDGES])
+        for title, count in (("few", FEW), ("many", MANY)):
+            each = count // len(TRAINING)
+            some = tuple(subject for head in TRAINING for subject in by_head[head][:each])
+            Split(some, judges, tuple(by_head[TEST]), 0, group="head").save(out / f"{name}-{title}.json")
+        for left in TRAINING:  # leave one head out: another one to be tested on
+            rest = tuple(subject for subject in learn if subject not in by_head[left])
+            Split(rest, judges, tuple(by_head[left]), 0, group="head").save(out / f"{name}-no-{left}.json")
+
+
+def configs(out: Path) -> dict[str, CohortConfig]:
+    """All trainings by name; those that start from others come after them."""
+
+    def config(cohort: str, label: str, split: str, seed: int, **changes: Any) -> CohortConfig:
+        return CohortConfig(
+            str(out / cohort / "participants.tsv"), label, split=str(out / f"{cohort}-{split}.json"), group="head",
+            network={**NETWORK, "pooling": "attention", "positions": "learned"},
+            preparation=Preparation(spacing_mm=SPACING_MM), learning_rate=3e-3, weight_decay=0.0, epochs=8, batch=8,
+            device="cpu", precision="float32", seed=seed,
+        )  # fmt: skip
+
+    found: dict[str, CohortConfig] = {}
+    for seed in SEEDS:
+        for pooling in ("attention", "mean", "max"):
+            for positions in ("learned", "off"):
+                one = config("main", "age", "many", seed)
+                found[f"age {pooling} {positions} {seed}"] = replace(
+                    one, network={**NETWORK, "pooling": pooling, "positions": positions}
+                )
+        found[f"source {seed}"] = config("source", SOURCE_LABEL, "many", seed)
+        for strategy in ("scratch", "frozen-encoder", "lft", "ft"):
+            one = replace(config("main", "age", "few", seed), epochs=16)
+            if strategy != "scratch":
+                model = str(out / "runs" / f"source {seed}")
+                one = replace(one, network={}, model=model, strategy=strategy, learning_rate=2e-3)
+            found[f"few {strategy} {seed}"] = one
+        found[f"disease {seed}"] = config("main", "disease", "many", seed)
+    for left in TRAINING:
+        found[f"left-out {left} 0"] = config("main", "age", f"no-{left}", 0)
+    return found
+
+
+def learn(job: tuple[str, CohortConfig, Path]) -> str:
+    """Train one network unless it is there, and test it."""
+    name, config, out = job
+    result = out / "results" / f"{name}.json"
+    if result.is_file():
+        return name
+    import torch
+
+    from napari_mritransfer.cohort.evaluation import evaluate_model
+    from napari_mritransfer.cohort.model import open_cohort_model
+    from napari_mritransfer.cohort.splits import read_split
+    from napari_mritransfer.cohort.work import SPLIT, train
+
+    torch.set_num_threads(1)
+    run, began = out / "runs" / name, time.perf_counter()
+    outcome = train(config, run=run, resume=(run / "state.safetensors").is_file())
+    seconds = time.perf_counter() - began
+    tested = evaluate_model(
+        open_cohort_model(str(run)), Path(config.table), split=read_split(run / SPLIT), group="participant_id"
+    )
+    record = tested.as_record() | {
+        "seconds": seconds, "baseline": outcome.baseline, "validation": outcome.best_score,
+        "trainable": outcome.trainable,
+    }  # fmt: skip
+    result.parent.mkdir(exist_ok=True)
+    result.write_text(json.dumps(record))
+    return name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", default="", help="names that begin so")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    prepared(out)
+    jobs = [(name, config, out) for name, config in configs(out).items() if name.startswith(arguments.only)]
+    first = [job for job in jobs if not job[1].model]
+    then = [job for job in jobs if job[1].model]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for wave in (first, then):
+            for name in pool.imap_unordered(learn, wave):
+                print("done:", name, flush=True)
+    print(tables(out))
+
+
+def tables(out: Path) -> str:
+    """What docs/results.md shows of all results that are there."""
+    results: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted((out / "results").glob("*.json")):
+        kind = path.stem.rpartition(" ")[0]
+        results.setdefault(kind, []).append(json.loads(path.read_text()))
+    lines = ["| network | seeds | MAE (95 %) | mean of the training scans | attention on changed slices | chance |",
+             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for kind, runs in results.items():
+        if runs[0]["label"] in ("age", SOURCE_LABEL):
+            lines.append(_age_row(kind, runs))
+    lines += ["", "| network | seeds | balanced accuracy (95 %) | AUC | attention on changed slices | chance |",
+              "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for kind, runs in results.items():
+        if runs[0]["label"] == "disease":
+            lines.append(_disease_row(kind, runs))
+    return "\n".join(lines)
+
+
+def _age_row(kind: str, runs: list[dict[str, Any]]) -> str:
+    errors = np.array([[abs(scan["number"] - float(scan["true"])) for scan in run["scans"]] for run in runs])
+    baseline = np.mean([run["summary"]["baseline_mae"] for run in runs])
+    return f"| {kind} | {len(runs)} | {_interval(errors, '{:.1f}')} | {baseline:.1f} | {_shares(runs)} |"
+
+
+def _disease_row(kind: str, runs: list[dict[str, Any]]) -> str:
+    balanced = [run["summary"]["balanced_accuracy"] for run in runs]
+    right = np.array([
+        [scan["true"] == scan["predicted"].split(",")[0] for scan in run["scans"]] for run in runs
+    ], dtype=float)  # fmt: skip
+    auc = np.mean([run["summary"]["auc"] for run in runs])
+    spread = _interval(right, "{:.2f}").partition(" ")[2]
+    return f"| {kind} | {len(runs)} | {np.mean(balanced):.2f} {spread} | {auc:.2f} | {_shares(runs)} |"
+
+
+def _interval(values: np.ndarray, form: str) -> str:
+    """Mean over seeds and subjects; the interval from a bootstrap over subjects and seeds together."""
+    rng = np.random.default_rng(0)
+    n_seeds, n_subjects = values.shape
+    draws = [
+        values[rng.integers(n_seeds, size=n_seeds)][:, rng.integers(n_subjects, size=n_subjects)].mean()
+        for _ in range(2000)
+    ]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return f"{form.format(values.mean())} ({form.format(low)} to {form.format(high)})"
+
+
+def _shares(runs: Iterable[dict[str, Any]]) -> str:
+    if runs[0]["share_on_truth"] is None:
+        return "– | –"
+    shares = [run["share_on_truth"] for run in runs]
+    chance = [run["by_chance"] for run in runs]
+    spread = f" ± {np.std(shares, ddof=1):.0%}" if len(shares) > 1 else ""
+    return f"{np.mean(shares):.0%}{spread} | {np.mean(chance):.0%}".replace("%", " %")
+
+
+if __name__ == "__main__":
+    main()
