@@ -76,7 +76,8 @@ class Attending(Errand):
         """
         self.refuse_if_busy()
         compared = comparing_of(self.session).data if inputs.board is not None else None
-        self._will_be_of = _Origin(scan=compared.scan.path if compared is not None else None)
+        measured = inputs.measurement.scan if inputs.measurement is not None else None
+        self._will_be_of = _Origin(scan=compared.scan.path if compared is not None else measured)
         if layer is None:
             self._ask_for(inputs)
             return
@@ -177,7 +178,7 @@ class Attending(Errand):
         self.board = None
 
     def _ask_for(self, inputs: AttentionInputs) -> None:
-        name = inputs.title if inputs.scans else "comparison"
+        name = inputs.title if inputs.board is None else "comparison"
         plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
         out = self.session.folder("attention") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain}"
         command = inputs.command(unused(out))

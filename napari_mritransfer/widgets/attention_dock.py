@@ -8,6 +8,8 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QGroupBox, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.study.methods import PRETRAINED, ZERO_FILLED
+from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.widgets.attending import attending_of
 from napari_mritransfer.widgets.attention_inputs import AttentionInputs, named
 from napari_mritransfer.widgets.attention_panel import AttentionPanel
@@ -55,9 +57,11 @@ class AttentionDock(Dock):
         self._laying_out.timeout.connect(self._on_panel_laid_out)
         self.panel.came.connect(self._laying_out.start)
         self.comparing.changed.connect(self._on_comparing_changed)
+        self.session.measurements_changed.connect(self._on_measurements_changed)
         self.attending.changed.connect(self._on_state_changed)
         while_alive(self, self.viewer.events.theme, self._on_theme_changed)
         self.networks.show_runs(preferences().run_folder / "runs")
+        self._on_measurements_changed()
         self._on_comparing_changed()
 
     # ------------------------------------------------------------------ what others ask for
@@ -82,10 +86,17 @@ class AttentionDock(Dock):
             named(source.files) if source.chosen == FILES else (),
             self.networks.models,
             source.board if source.chosen == BOARD else None,
+            source.measurement,
+            self._methods() if source.measurement is not None else (),
             self.networks.cut,
             self.sanity.isChecked(),
             preferences().device,
         )
+
+    def _methods(self) -> tuple[str, ...]:
+        """Before transfer, and everything that was fine-tuned in this viewer."""
+        runs = (run.folder for run in self.session.tuning.runs if run.ended is not None)
+        return (ZERO_FILLED, PRETRAINED, *(str(folder) for folder in runs if (folder / BEST).is_file()))
 
     def look(self) -> None:
         """Let the chosen network look, as a press of the button does."""
@@ -113,6 +124,10 @@ class AttentionDock(Dock):
             names = ", ".join(method.name for method in data.methods)
             first = "" if data.reference is None else "reference, "
             self.source.offer_board(data.folder, f"{data.scan.name}: {first}{names}")
+
+    def _on_measurements_changed(self) -> None:
+        """GUI thread."""
+        self.source.offer_measurements(self.session.measurements)
 
     def _on_inputs_changed(self) -> None:
         """GUI thread."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.widgets.session import Undersampled
 
 _ENDINGS = (".nii.gz", ".nii", ".mgz")
 
@@ -22,6 +23,10 @@ class AttentionInputs:
         Names of shipped networks, run folders or files; the same one twice counts once.
     board
         Folder of a comparison, whose reference and methods are looked at instead of `scans`.
+    measurement
+        What to reconstruct by `methods` and look at instead of `scans`, beside its reference.
+    methods
+        See `study.methods`.
     slicing
         How to cut the scans; None for the way the network was trained.
     sanity
@@ -33,6 +38,8 @@ class AttentionInputs:
     scans: tuple[tuple[str, Path], ...]
     models: tuple[str, ...]
     board: Path | None = None
+    measurement: Undersampled | None = None
+    methods: tuple[str, ...] = ()
     slicing: str | None = None
     sanity: bool = False
     device: str = "auto"
@@ -42,11 +49,13 @@ class AttentionInputs:
         """What is looked at, in a few words."""
         if self.board is not None:
             return "the comparison"
+        if self.measurement is not None:
+            return self.measurement.name
         return self.scans[0][0] if len(self.scans) == 1 else f"{len(self.scans)} scans"
 
     def of(self, name: str, path: Path) -> "AttentionInputs":
         """The same for one scan."""
-        return replace(self, scans=((name, path),), board=None)
+        return replace(self, scans=((name, path),), board=None, measurement=None)
 
     def command(self, out: Path) -> dict[str, Any]:
         """What the worker is told; the maps go to `out`.
@@ -59,10 +68,15 @@ class AttentionInputs:
         models = list(dict.fromkeys(self.models))
         if not models:
             raise BadInput("There is no network to look with; add the run folder or the file of one.")
-        if self.board is None and not self.scans:
+        if self.board is None and self.measurement is None and not self.scans:
             raise BadInput("There is no scan to look at; open one, or choose files.")
         looked_at: dict[str, Any] = {"board": str(self.board)}
-        if self.board is None:
+        if self.measurement is not None:
+            looked_at = {
+                "scan": str(self.measurement.scan), "sampling": self.measurement.sampling.as_record(),
+                "methods": [*self.methods],
+            }  # fmt: skip
+        elif self.board is None:
             looked_at = {"inputs": [{"name": name, "path": str(path)} for name, path in self.scans]}
         return {
             "command": "attend",

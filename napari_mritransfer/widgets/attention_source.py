@@ -1,5 +1,6 @@
-"""What the networks look at: a layer, files, or the methods of a comparison."""
+"""What the networks look at: a layer, files, a measurement that is reconstructed first, or a comparison's methods."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,21 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QSizePolicy, QSt
 from napari_mritransfer.widgets.dock import narrow, text_label
 from napari_mritransfer.widgets.layer_choice import LayerChoice, is_offered
 from napari_mritransfer.widgets.layers import KEY
+from napari_mritransfer.widgets.session import Undersampled
 
 if TYPE_CHECKING:
     import napari
 
-LAYER, FILES, BOARD = "layer", "files", "board"
+LAYER, FILES, MEASUREMENT, BOARD = "layer", "files", "measurement", "board"
 _SCANS = "Scans (*.nii *.nii.gz *.mgz)"
 _NO_BOARD = "There is no comparison with files yet; build a board in Compare reconstructions first."
+_NO_MEASUREMENT = "Undersample a scan first (Load scan)."
+_RECONSTRUCTED = "Reconstructed first: zero-filled, pretrained, and what was fine-tuned in this viewer."
 _NO_LAYER = "Open a scan first: File > Open, or File > Open Sample."
 
 
 class AttentionSource(QWidget):
-    """One of three kinds, and what is chosen of it.
+    """One of four kinds, and what is chosen of it.
 
     Signals
     -------
@@ -36,14 +40,19 @@ class AttentionSource(QWidget):
         super().__init__()
         self.files: tuple[Path, ...] = ()
         self.board: Path | None = None
+        self._about_board = ""
         self.kind = narrow(QComboBox())
-        for text, kind in (("A layer", LAYER), ("Files", FILES), ("The comparison's methods", BOARD)):
+        for text, kind in (
+            ("A layer", LAYER), ("Files", FILES), ("A measurement, reconstructed", MEASUREMENT),
+            ("The comparison's methods", BOARD),
+        ):  # fmt: skip
             self.kind.addItem(text, kind)
         self.layers = LayerChoice(viewer, may_be_looked_at)
         self.pick = QPushButton("Choose files…")
+        self.measurements = narrow(QComboBox())
         self.parts = QStackedWidget()
         self.parts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
-        for part in (self.layers, self.pick, QWidget()):
+        for part in (self.layers, self.pick, self.measurements, QWidget()):
             self.parts.addWidget(part)
         self.about = text_label()
         column = QVBoxLayout(self)
@@ -53,11 +62,13 @@ class AttentionSource(QWidget):
         self.kind.currentIndexChanged.connect(self._on_kind_chosen)
         self.layers.chosen.connect(self._on_layer_chosen)
         self.pick.clicked.connect(self._on_pick_clicked)
+        self.measurements.currentIndexChanged.connect(self._on_measurement_chosen)
+        self.offer_measurements(())
         self.offer_board(None, "")
 
     @property
     def chosen(self) -> str:
-        """`LAYER`, `FILES` or `BOARD`."""
+        """`LAYER`, `FILES`, `MEASUREMENT` or `BOARD`."""
         return str(self.kind.currentData())
 
     @property
@@ -68,11 +79,19 @@ class AttentionSource(QWidget):
     @property
     def is_ready(self) -> bool:
         """Whether there is something to look at."""
-        ready = {LAYER: self.layers.layer is not None, FILES: bool(self.files), BOARD: self.board is not None}
+        ready = {
+            LAYER: self.layers.layer is not None, FILES: bool(self.files), BOARD: self.board is not None,
+            MEASUREMENT: self.measurement is not None,
+        }  # fmt: skip
         return ready[self.chosen]
 
+    @property
+    def measurement(self) -> Undersampled | None:
+        """The measurement that is to be reconstructed and looked at."""
+        return self.measurements.currentData() if self.chosen == MEASUREMENT else None
+
     def choose(self, kind: str) -> None:
-        """Choose `LAYER`, `FILES` or `BOARD`."""
+        """Choose `LAYER`, `FILES`, `MEASUREMENT` or `BOARD`."""
         self.kind.setCurrentIndex(self.kind.findData(kind))
 
     def choose_layer(self, layer: Any) -> bool:
@@ -91,13 +110,26 @@ class AttentionSource(QWidget):
     def offer_board(self, folder: Path | None, about: str) -> None:
         """Offer the methods of a comparison; None where there is none with files."""
         self.board, self._about_board = folder, about
+        self._allow(BOARD, "" if folder is not None else _NO_BOARD)
+
+    def offer_measurements(self, measurements: Sequence[Undersampled]) -> None:
+        """Offer these, the newest first."""
+        was_blocked = self.measurements.blockSignals(True)
+        self.measurements.clear()
+        for one in reversed(measurements):
+            self.measurements.addItem(one.name, one)
+        self.measurements.blockSignals(was_blocked)
+        self._allow(MEASUREMENT, "" if measurements else _NO_MEASUREMENT)
+
+    def _allow(self, kind: str, reason: str) -> None:
+        """Let a kind be chosen unless there is a reason why not."""
         listed = self.kind.model()
         assert isinstance(listed, QStandardItemModel)
-        entry = listed.item(self.kind.findData(BOARD))
+        entry = listed.item(self.kind.findData(kind))
         assert entry is not None
-        entry.setEnabled(folder is not None)
-        entry.setToolTip("" if folder is not None else _NO_BOARD)
-        if folder is None and self.chosen == BOARD:
+        entry.setEnabled(not reason)
+        entry.setToolTip(reason)
+        if reason and self.chosen == kind:
             self.choose(LAYER)
         self._show_about()
 
@@ -105,6 +137,7 @@ class AttentionSource(QWidget):
         told = {
             LAYER: "" if self.layers.layer is not None else _NO_LAYER,
             FILES: ", ".join(file.name for file in self.files),
+            MEASUREMENT: _RECONSTRUCTED,
             BOARD: self._about_board,
         }
         self.about.setText(told[self.chosen])
@@ -115,6 +148,10 @@ class AttentionSource(QWidget):
         """GUI thread."""
         self.parts.setCurrentIndex(index)
         self.parts.setVisible(self.chosen != BOARD)
+        self._show_about()
+
+    def _on_measurement_chosen(self, _index: int) -> None:
+        """GUI thread."""
         self._show_about()
 
     def _on_layer_chosen(self, _layer: Any) -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from qtpy.QtWidgets import QFileDialog
+from small_run import write_run_of
 
+from napari_mritransfer.physics.masks import SamplingPattern
+from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.events import Stopped
 from napari_mritransfer.widgets.attention_dock import AttentionDock
 from napari_mritransfer.widgets.attention_inputs import named
-from napari_mritransfer.widgets.session import Session
+from napari_mritransfer.widgets.session import Session, Undersampled
+from napari_mritransfer.widgets.tuning import Run
 
 SOON = 10_000
 
@@ -125,3 +129,25 @@ def test_without_a_network_or_a_scan_the_dock_says_what_to_do(viewer, root, orde
     assert dock.source.about.text().startswith("Open a scan first")
     assert not dock.run.isEnabled()
     assert dock.panel.isHidden()
+
+
+def test_a_measurement_is_reconstructed_and_looked_at_in_one_go(dock, orders, tmp_path):
+    entry = dock.source.kind.model().item(dock.source.kind.findData("measurement"))
+    assert not entry.isEnabled()
+    assert "Undersample a scan first" in entry.toolTip()
+    for name in ("older 50 %", "head 25 %"):
+        sampling = Sampling(SamplingPattern(rate=0.25), phase_encode="x")
+        measured = Undersampled(name, tmp_path / "head.nii.gz", sampling, "layer", "source", "25 %", (), True)
+        dock.session.add_measurement(measured)
+    assert entry.isEnabled()
+    tuned = write_run_of(tmp_path / "runs" / "a", "lft")
+    dock.session.tuning.runs = [Run.recorded(tuned)]
+    dock.source.choose("measurement")
+    assert dock.source.measurements.currentText() == "head 25 %", "the newest"
+    dock.run.click()
+    command = orders[0].command
+    assert command["scan"] == str(tmp_path / "head.nii.gz")
+    assert command["sampling"] == sampling.as_record()
+    assert command["methods"] == ["zero-filled", "pretrained", str(tuned)]
+    assert not {"inputs", "board"} & command.keys()
+    orders[0].ended.emit(Stopped(0, 0, None))
