@@ -112,19 +112,19 @@ def run_job(
 
 def printer(settings: Settings, bar: Callable[[str, int, int], None]) -> Callable[[events.Event], None]:
     """Says what any kind of job tells, in lines on standard error and as the length of a bar."""
-    metric = PSNR
+    metric, steps = PSNR, settings.steps
 
     def on_event(event: events.Event) -> None:
-        nonlocal metric
+        nonlocal metric, steps
         if isinstance(event, events.Started):
-            metric = event.measures()
+            metric, steps = event.measures(), event.steps  # which may depend on how many scans there are
             for warning in event.warnings:
                 err.print(f"[yellow]{warning}[/]")
             if event.sampling:
                 err.print(f"Sampling: {' '.join(dict.fromkeys(event.sampling))}")
             err.print(f"{event.strategy}: {event.trainable:,} of {event.total:,} parameters learn, on {event.device}.")
         elif isinstance(event, events.StepDone):
-            bar(f"{settings.strategy}, seed {settings.seed}", event.step, settings.steps)
+            bar(f"{settings.strategy}, seed {settings.seed}", event.step, steps)
         elif isinstance(event, events.EpochDone):
             best = "  best" if event.best else ""
             err.print(f"epoch {event.epoch:3d}  validation {metric.name} {metric.text(event.score)}{best}")
