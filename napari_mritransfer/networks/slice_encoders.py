@@ -128,9 +128,6 @@ class ResNetEncoder(nn.Module):
     He et al., CVPR 2016; Gupta et al., ISBI 2023, arXiv 2303.01491.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self, name: str, code: int, positions: nn.Module | None, *, channels: int = 3, imagenet_statistics: bool = False
     ) -> None:
@@ -149,8 +146,6 @@ class ResNetEncoder(nn.Module):
         self.position_encoder = positions
         self.channels = channels
         self.imagenet_statistics = imagenet_statistics
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGENET_STD)[:, None, None], persistent=False)
 
     @property
     def depths(self) -> int:
@@ -162,7 +157,8 @@ class ResNetEncoder(nn.Module):
         net = self.encoder_2d
         colours = slices.expand(-1, self.channels, -1, -1)
         if self.imagenet_statistics:
-            colours = (colours - self.mean.to(slices.dtype)) / self.std.to(slices.dtype)
+            mean, std = (slices.new_tensor(numbers)[:, None, None] for numbers in (_IMAGENET_MEAN, _IMAGENET_STD))
+            colours = (colours - mean) / std
         maps: Tensor = net.maxpool(net.act(net.bn1(net.conv1(colours))))
         for stage in _STAGES[:depth]:
             maps = getattr(net, stage)(maps)

@@ -83,6 +83,8 @@ class AttentionPooling(nn.Module):
         """Codes ``(batch, slices, code)`` of which `present` ``(batch, slices)`` bool are there; see `Pooled`."""
         batch, slices, code = codes.shape
         width = code // self.heads
+        # torch multiplies other layouts in an order that depends on what learns, and a transfer must change no bit
+        codes = codes.contiguous()
         keys = self.fc_k(codes).view(batch, slices, self.heads, width)
         values = self.fc_v(codes).view(batch, slices, self.heads, width)
         fit = torch.einsum("hw,bshw->bhs", self.S.view(self.heads, width), keys) / width**0.5
