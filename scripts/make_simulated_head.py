@@ -17,6 +17,7 @@ from make_heads import ALIGNMENTS, head_of, read_original, to_common
 from napari_mritransfer.cohort.simulation.geometry import Geometry
 from napari_mritransfer.cohort.simulation.heads import load_head
 from napari_mritransfer.cohort.simulation.nifti_file import write_simulated
+from napari_mritransfer.cohort.simulation.settings import CLEAR
 from napari_mritransfer.cohort.simulation.subject import simulate_subject
 from napari_mritransfer.io.atomic import replacing, write_text
 
@@ -34,7 +35,8 @@ def main() -> None:
     shipped = load_head(NAME)
     voxels = to_common(read_original(parser.parse_args().data, NAME), ALIGNMENTS[NAME], geometry=geometry)
     fine = head_of(NAME, voxels, geometry, shipped.ventricle_offset_mm)
-    asked = {"age": AGE, "diseased": True, "seed": SEED, "site": "A"}
+    # effects as the shipped networks know them
+    asked = {"age": AGE, "diseased": True, "seed": SEED, "site": "A", "effects": CLEAR}
     image, _ = simulate_subject(fine, geometry=geometry, **asked)
     _, truth = simulate_subject(shipped, **asked)
     scale = WHITE_MATTER / truth.scanner["white_matter"]
