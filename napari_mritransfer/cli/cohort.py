@@ -117,7 +117,7 @@ def train(
     label: Annotated[str, typer.Option(help="Column to predict.")] = "",
     model: Annotated[str, typer.Option(help="Network to start from: a shipped one, a run directory or a file.")] = "",
     strategy: Annotated[
-        str, typer.Option(help="scratch, or with --model: frozen-encoder, lft, ft, pretrained.")
+        str, typer.Option(help="scratch; with --model or --encoder-weights ft, frozen-encoder or lft; pretrained.")
     ] = "",
     encoder: Annotated[
         Literal["conv5", "resnet18", "resnet34", "resnet50"], typer.Option(help="Of a new network.")
@@ -188,8 +188,9 @@ def train(
                    {"channels": int(channels), "imagenet_statistics": imagenet_statistics}),
             }  # fmt: skip
             config = CohortConfig(
-                str(table), label, model, strategy or ("ft" if model else "scratch"), network=network,
-                encoder_weights=encoder_weights, task=task,
+                # absolute, so that the run can be judged and gone on with from another folder
+                str(table.absolute()), label, model, strategy or ("ft" if model or encoder_weights else "scratch"),
+                network=network, encoder_weights=encoder_weights, task=task,
                 preparation=Preparation(spacing, normalisation, mask, placement), augmentation=augmentation,
                 embedding_norm=embedding_norm,
                 group=group, split=split, split_seed=split_seed, test=test, validation=val, fold=fold, folds=folds,

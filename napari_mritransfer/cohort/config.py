@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from napari_mritransfer.cohort.label import TASKS, Task
 from napari_mritransfer.cohort.preparation import Preparation
-from napari_mritransfer.cohort.strategies import cohort_strategy
+from napari_mritransfer.cohort.strategies import CohortStrategy, cohort_strategy
 from napari_mritransfer.training.config import BadConfig, Optimiser
 
 Augmentation = Literal["none", "shift", "shift-mirror"]
@@ -33,11 +33,12 @@ class CohortConfig:
     model
         Network to start from: name of a shipped one, run directory or weights file; empty for a new one.
     strategy, strategy_options
-        See `cohort.strategies`; a new network always learns from scratch.
+        See `cohort.strategies`; a new network without `encoder_weights` always learns from scratch.
     network
         Arguments of `networks.sliceset.SliceSet` for a new network; `grid` and `outputs` follow from the rest.
     encoder_weights
-        For a new ResNet: an ImageNet entry of the zoo or a file, see `zoo.imagenet`; empty for random weights.
+        For a new ResNet: an ImageNet entry of the zoo or a file, see `zoo.imagenet`; empty for random weights. The
+        strategy then is one that keeps them: not ``"scratch"``, which draws all weights anew.
     task
         Kind of label; None to tell from its values.
     preparation
@@ -107,6 +108,8 @@ class CohortConfig:
             raise BadConfig("Training needs a table of subjects and the name of the column to predict.")
         if not self.model and not self.encoder_weights and row.name != "scratch":
             raise BadConfig(f"Strategy '{row.name}' moves a network that was trained before; name one with the model.")
+        if self.encoder_weights:
+            self._check_encoder(row)
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 choices = ", ".join(str(choice) for choice in known)
@@ -127,6 +130,19 @@ class CohortConfig:
             raise BadConfig(f"The weight decay is {self.weight_decay:g}; give a number of at least 0, such as 0.0001.")
         if self.learning_rate is not None and not 0 < self.learning_rate < 10:
             raise BadConfig(f"The learning rate {self.learning_rate:g} cannot work; try {row.learning_rate or 1e-3:g}.")
+
+    def _check_encoder(self, row: CohortStrategy) -> None:
+        if self.model:
+            raise BadConfig("A network that is trained already has its encoder; leave the encoder's weights out.")
+        if row.name == "scratch":
+            raise BadConfig(
+                "Strategy 'scratch' draws all weights anew, those of the encoder too; choose ft, frozen-encoder or lft."
+            )
+        if row.learning_rate is None:
+            raise BadConfig(
+                f"With strategy '{row.name}' nothing learns, and what follows the encoder is new; choose ft, "
+                "frozen-encoder or lft."
+            )
 
     @property
     def rate_of_learning(self) -> float:

@@ -35,6 +35,9 @@ def test_steps_follow_from_epochs_and_strategy():
     [
         ({"label": ""}, "name of the column to predict"),
         ({"strategy": "ft"}, "name one with the model"),
+        ({"encoder_weights": "imagenet-resnet18"}, "'scratch' draws all weights anew"),
+        ({"encoder_weights": "imagenet-resnet18", "strategy": "pretrained"}, "nothing learns"),
+        ({"encoder_weights": "imagenet-resnet18", "strategy": "ft", "model": "runs/a"}, "has its encoder"),
         ({"strategy": "magic"}, "no strategy called 'magic'"),
         ({"task": "guess"}, "no 'task' called 'guess'"),
         ({"augmentation": "noise"}, "no 'augmentation' called 'noise'"),
