@@ -17,6 +17,8 @@ from napari_mritransfer.cohort.config import CohortConfig
 from napari_mritransfer.cohort.data import CohortData, draw, load_cohort
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.model import CohortModel, Facts, open_cohort_model, save_cohort_model
+from napari_mritransfer.cohort.problem import some
+from napari_mritransfer.cohort.splits import Split, read_split
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.recon.precision import Autocast
 from napari_mritransfer.training.config import BadConfig
@@ -60,7 +62,7 @@ def train(
         After a `Failed` event.
     """
     return run_course(
-        lambda should_stop: CohortWork(config, run, should_stop), config, on_event, should_stop,
+        lambda should_stop: CohortWork(config, run, should_stop, resume=resume), config, on_event, should_stop,
         directory=RunDirectory(run, CohortConfig), resume=resume,
         memory_advice=f"lower the batch (now {config.batch}) or choose a coarser grid (spacing)",
     )  # fmt: skip
@@ -68,6 +70,16 @@ def train(
 
 class CohortWork:
     """See `training.work.Work`.
+
+    Parameters
+    ----------
+    config, should_stop
+        See `train`.
+    folder
+        Of the run, where the split is kept.
+    resume
+        Take the split from there instead of drawing it: the table may have changed since, and who was learned from
+        must not be judged on or tested.
 
     Raises
     ------
@@ -77,7 +89,7 @@ class CohortWork:
         If `should_stop` says so while loading.
     """
 
-    def __init__(self, config: CohortConfig, folder: Path, should_stop: ShouldStop) -> None:
+    def __init__(self, config: CohortConfig, folder: Path, should_stop: ShouldStop, *, resume: bool = False) -> None:
         def check_stop() -> None:
             if should_stop():
                 raise Interrupted
@@ -86,14 +98,17 @@ class CohortWork:
         base = open_cohort_model(config.model) if config.model else None
         if base is not None:
             config = replace(config, preparation=base.facts.preparation)
-        kept = base.label if base is not None and base.label.name == config.label else None
-        self.data: CohortData = load_cohort(config, check_stop, kept)
-        self.data.split.save(folder / SPLIT)
+        # as tables do, whatever their columns' capitals
+        kept = base.label if base is not None and base.label.name.lower() == config.label.lower() else None
+        own_split = str(folder / SPLIT) if resume and (folder / SPLIT).is_file() else config.split
+        self.data: CohortData = load_cohort(replace(config, split=own_split), check_stop, kept)
+        if own_split == config.split:
+            self.data.split.save(folder / SPLIT)
         self.settings = config if config.steps_per_epoch else replace(
             config, steps_per_epoch=-(-len(self.data.training) // config.batch)
         )  # fmt: skip
         torch.manual_seed(config.seed)  # new weights are drawn here
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = () if base is None else _seen_before(config, self.data.split)
         self.network_settings, self.network = self._network(base, self.data.label)
         self.base_sha256 = fingerprint(self.network.state_dict())
         self.report = strategies.apply(self.network, config.strategy, config.strategy_options)
@@ -152,8 +167,9 @@ class CohortWork:
             data.label, settings.preparation, tuple(float(weight) for weight in mean),
             f"{self.metric.name} {expected}" if expected else "", data.simulated,
             {
-                "table": str(Path(settings.table).resolve()), "strategy": settings.strategy,
-                "began_as": settings.model or settings.encoder_weights or "new weights",
+                # names only: a model is given away, and where its author keeps files is nobody's business
+                "table": Path(settings.table).name, "strategy": settings.strategy,
+                "began_as": Path(settings.model or settings.encoder_weights).name or "new weights",
                 "scans": len(data.training), "seed": settings.seed, "step": step,
             },
         )  # fmt: skip
@@ -180,8 +196,13 @@ class CohortWork:
         if base is not None and config.network:
             raise BadConfig("The network's own settings come with the model it starts from; leave them out.")
         if base is not None and base.label == label:
-            self.notes = base.notes
+            self.notes += base.notes
             return dict(base.settings), base.network
+        if base is not None and strategies.cohort_strategy(config.strategy).learning_rate is None:
+            raise BadConfig(
+                f"The network predicts '{base.label.name}', so its head for '{label.name}' is new, and nothing learns "
+                f"with '{config.strategy}'; choose ft, frozen-encoder or lft."
+            )
         own = config.network if base is None else base.settings
         settings = {**own, "grid": list(config.preparation.grid.shape), "outputs": label.outputs}
         # of a single scan there is nothing to normalise
@@ -190,10 +211,28 @@ class CohortWork:
             encoder = {name: t for name, t in base.network.state_dict().items() if name.startswith("encoder_2d.")}
             network.load_state_dict(encoder, strict=False)
             sentence = f"The network predicted '{base.label.name}' before: what joins its slices and predicts is new."
-            self.notes = (*base.notes, sentence)
+            self.notes += (*base.notes, sentence)
         elif config.encoder_weights:
             load_encoder(network, config.encoder_weights)
         return settings, network
+
+
+def _seen_before(config: CohortConfig, split: Split) -> tuple[str, ...]:
+    """Whether the network to start from, a run on the same table, learned from or was judged on those who test it."""
+    run = Path(config.model)
+    if not (run / SPLIT).is_file():
+        return ()
+    earlier = read_split(run / SPLIT)
+    if Path(RunDirectory(run, CohortConfig).config().table).resolve() != Path(config.table).resolve():
+        return ()
+    again = [subject for subject in split.validation if subject in earlier.train]
+    again += [subject for subject in split.test if subject in (*earlier.train, *earlier.validation)]
+    if not again:
+        return ()
+    return (
+        f"{run.name} has seen {len(again)} of the subjects that are to judge or test now ({some(again)}), so the "
+        f"errors will look too small; take its own split, {run / SPLIT}.",
+    )
 
 
 def loss_of(output: Tensor, targets: Tensor, label: Label) -> Tensor:

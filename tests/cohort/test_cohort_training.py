@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from monai.networks import nets
 from small_cohorts import config_for, write_cohort
 
 from napari_mritransfer.cohort.model import open_cohort_model
@@ -182,3 +183,55 @@ def test_a_cross_validation_tests_everybody_once(table, tmp_path):
         tested += read_split(tmp_path / f"fold{fold}" / "split.json").test
     assert sorted(tested) == sorted({*tested})
     assert len(tested) == 20
+
+
+def test_weights_for_photographs_are_where_a_resnet_begins(table, tmp_path):
+    torch.manual_seed(3)
+    photographs = nets.resnet18(spatial_dims=2, n_input_channels=3, conv1_t_stride=2, bias_downsample=False)
+    torch.save(photographs.state_dict(), tmp_path / "photographs.pth")
+    config = config_for(
+        table, network={"encoder": "resnet18", "slicing": "axial", "code": 8}, strategy="frozen-encoder",
+        encoder_weights=str(tmp_path / "photographs.pth"), epochs=1, steps_per_epoch=1,
+    )  # fmt: skip
+    train(config, run=tmp_path / "run")
+    kept, own = weights(tmp_path / "run" / LAST), photographs.state_dict()
+    for name in ("conv1.weight", "layer4.1.conv2.weight", "bn1.running_mean"):
+        assert torch.equal(kept[f"encoder_2d.encoder_2d.{name}"], own[name])
+
+
+def test_a_resumed_run_keeps_its_split_whatever_became_of_the_table(tmp_path):
+    """Who was learned from may not be judged on or tested afterwards."""
+    table = write_cohort(tmp_path / "cohort")
+    steps = []
+    config = config_for(table, epochs=2)
+    train(config, lambda event: steps.append(event), lambda: len(steps) >= 6, run=tmp_path / "run")
+    before = read_split(tmp_path / "run" / "split.json")
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header, *reversed(rows[2:])]) + "\n")
+    told = []
+    assert train(config, told.append, run=tmp_path / "run", resume=True).finished
+    after = read_split(tmp_path / "run" / "split.json")
+    assert {*after.train} == {*before.train}
+    assert {*after.test} == {*before.test}
+    assert "have no usable scan any more" in " ".join(told[0].warnings)
+
+
+def test_a_new_head_that_cannot_learn_is_refused(aged, table, tmp_path):
+    config = config_for(table, "disease", model=str(aged[0]), strategy="pretrained", epochs=1)
+    with pytest.raises(JobFailed, match="nothing learns with 'pretrained'"):
+        train(config, run=tmp_path / "run")
+
+
+def test_capitals_make_no_other_label(aged, table, tmp_path):
+    train(config_for(table, "AGE", model=str(aged[0]), strategy="pretrained"), run=tmp_path / "run")
+    assert open_cohort_model(str(tmp_path / "run")).label == open_cohort_model(str(aged[0])).label
+
+
+def test_it_is_said_if_a_network_has_learned_from_those_who_test_it(aged, table, tmp_path):
+    told = []
+    config = config_for(table, "disease", model=str(aged[0]), strategy="ft", epochs=1, steps_per_epoch=1)
+    train(replace(config, split_seed=3), told.append, run=tmp_path / "other")
+    assert "has seen" in " ".join(told[0].warnings)
+    told.clear()
+    train(replace(config, split=str(aged[0] / "split.json")), told.append, run=tmp_path / "same")
+    assert "has seen" not in " ".join(told[0].warnings)
