@@ -87,8 +87,7 @@ def _show(record: "AttentionRecord") -> None:
     out.print(table)
     for sentence in (*record.sentences, *record.warnings):
         out.print(Text(sentence))
-    for view in record.views:
-        if view.expected_error:
-            out.print(Text(f"{view.title}: {view.expected_error}."))
-            break
+    for title, error in dict.fromkeys((view.title, view.expected_error) for view in record.views):
+        if error:
+            out.print(Text(f"{title}: {error}."))
     out.print(Text(f"Written: {record.out}/attention.png, slices.csv, attention.json, *.nii.gz"))

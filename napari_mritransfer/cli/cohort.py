@@ -35,6 +35,7 @@ Group = Annotated[str, typer.Option(help="Column whose groups stay on one side o
 ImageColumn = Annotated[str, typer.Option(help="Column of the image paths, where it is not clear by itself.")]
 SubjectColumn = Annotated[str, typer.Option(help="Column of the subjects, where it is not clear by itself.")]
 Slicing = Literal["sagittal", "coronal", "axial"]
+_KINDS = {"regression": "a number", "binary": "one of two classes", "classes": "one of several classes"}
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 
@@ -63,7 +64,7 @@ def check(
             simulated = " The scans are simulated." if cohort_read.simulated else ""
             out.print(
                 f"{len(checked.scans)} of {len(cohort_read.scans)} scans of {len(checked.subjects)} subjects can be "
-                f"used; '{checked.label}' is a {checked.task} label.{simulated}"
+                f"used; '{checked.label}' is {_KINDS[checked.task]}.{simulated}"
             )
             out.print(checked.describe_labels())
             if not checked.may_train:
@@ -215,7 +216,7 @@ def evaluate(
     device: sampling_options.Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Predict subjects whom a network has not seen, and say how far off it is, with intervals and a baseline."""
+    """Predict subjects, by default those whom a network has not seen, and say how far off it is, with intervals."""
 
     def found() -> Answer:
         from napari_mritransfer.cohort.config import CohortConfig

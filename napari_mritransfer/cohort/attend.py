@@ -1,6 +1,6 @@
 """Networks look at scans: predictions, attention, maps and checks, written into a folder for viewers and people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def attend(
     if not inputs or not models:
         raise BadInput("There is nothing to look at, or nothing to look with; give a scan and a network at least.")
     found = [open_cohort_model(one) if isinstance(one, str) else one for one in models]
-    opened = [cut(model, slicing) for model in {model.source: model for model in found}.values()]
+    opened = [cut(model, slicing) for model in _titled_apart({model.source: model for model in found}.values())]
     grid = common_grid(opened)
     look = _Look(opened, grid, choose_device(device), with_map, with_sanity, seed, on_progress, should_stop)
     with exporting(out) as partial:
@@ -99,6 +99,13 @@ def attend(
         attention_figure(record, partial, partial / PICTURE)
         write_record(record, partial)
     return record
+
+
+def _titled_apart(models: Iterable[CohortModel]) -> list[CohortModel]:
+    """The same; runs in folders of one name are called by their whole paths."""
+    there = list(models)
+    titles = [model.title for model in there]
+    return [replace(model, title=model.source) if titles.count(model.title) > 1 else model for model in there]
 
 
 class _Look:

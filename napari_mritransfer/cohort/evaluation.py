@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_mritransfer.cohort.attention import mean_relative, share_on
-from napari_mritransfer.cohort.checks import CheckedCohort, check_cohort
+from napari_mritransfer.cohort.checks import CheckedCohort, check_cohort, refuse
 from napari_mritransfer.cohort.known_truth import known_slices
 from napari_mritransfer.cohort.model import CohortModel
 from napari_mritransfer.cohort.prediction import predict
@@ -22,6 +22,13 @@ from napari_mritransfer.cohort.table import CohortScan, read_cohort
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.recon.network import ReconstructionStopped
+
+_WHOSE: dict[Side | None, str] = {
+    "test": "that were not learned from",
+    "validation": "that chose its best step, so that the errors look too small",
+    "train": "that it learned from, so that the errors look too small",
+    None: "of the table",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class Evaluated:
         Means over the scans where the truth is known; None otherwise.
     simulated
         Whether nobody was scanned.
+    side
+        Of the split; None where a whole table was predicted.
+    left_out
+        Scans of the table that could not be used.
     """
 
     model: str
@@ -87,6 +98,8 @@ class Evaluated:
     share_on_truth: float | None
     by_chance: float | None
     simulated: bool
+    side: Side | None = None
+    left_out: int = 0
 
     @property
     def mean_relative(self) -> tuple[float, ...]:
@@ -96,7 +109,9 @@ class Evaluated:
     @property
     def sentences(self) -> list[str]:
         """The result for people."""
-        told = [f"{self.label}, {len(self.scans)} scans that were not learned from: {self.summary.sentence()}"]
+        told = [f"{self.label}, {len(self.scans)} scans {_WHOSE[self.side]}: {self.summary.sentence()}"]
+        if self.left_out:
+            told.append(f"{self.left_out} scan(s) of the table cannot be used; `mritransfer cohort check` names them.")
         if self.simulated:
             told.append("The scans are simulated: the numbers hold for this simulation and for nothing else.")
         if self.share_on_truth is not None and self.by_chance is not None:
@@ -166,6 +181,7 @@ def evaluate_model(
         cohort, label or model.label.name, task=model.label.task, group=group or None, trains=False,
         classes=model.label.classes or None, placement=model.facts.preparation.placement,
     )  # fmt: skip
+    refuse(checked)
     scans = checked.scans if split is None else split.scans(checked, side)
     if not scans:
         raise BadInput(f"Nobody in {cohort.source.name} is left to predict; choose another side of the split or table.")
@@ -178,9 +194,10 @@ def evaluate_model(
     known = [scan for scan in tested if scan.share_on_truth is not None]
     shares = [float(np.mean([getattr(s, name) for s in known])) if known else None
               for name in ("share_on_truth", "by_chance")]  # fmt: skip
+    learned = () if split is None else split.scans(checked, "train")
     return Evaluated(
-        model.source, checked.label, _summary(model, checked, scans, tested, seed), tuple(tested), shares[0], shares[1],
-        cohort.simulated,
+        model.source, checked.label, _summary(model, checked, scans, tested, learned, seed), tuple(tested), shares[0],
+        shares[1], cohort.simulated, None if split is None else side, len(cohort.scans) - len(checked.scans),
     )  # fmt: skip
 
 
@@ -202,8 +219,9 @@ def _tested(
 
 
 def _summary(
-    model: CohortModel, checked: CheckedCohort, scans: Sequence[CohortScan], tested: Sequence[TestedScan], seed: int
-) -> RegressionSummary | ClassificationSummary:
+    model: CohortModel, checked: CheckedCohort, scans: Sequence[CohortScan], tested: Sequence[TestedScan],
+    learned: Sequence[CohortScan], seed: int,
+) -> RegressionSummary | ClassificationSummary:  # fmt: skip
     groups = [checked.groups[scan] for scan in scans]
     if model.label.task == "regression":
         true = [float(checked.labels[scan]) for scan in scans]
@@ -212,6 +230,8 @@ def _summary(
             seed=seed,
         )  # fmt: skip
     names = [str(checked.labels[scan]) for scan in scans]
+    known = [checked.labels[scan] for scan in learned]
     return classification_summary(
-        names, np.array([scan.chances for scan in tested]), model.label.classes, groups, seed=seed
-    )
+        names, np.array([scan.chances for scan in tested]), model.label.classes, groups, seed=seed,
+        training_shares=[known.count(name) for name in model.label.classes] if known else None,
+    )  # fmt: skip

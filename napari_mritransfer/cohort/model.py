@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,10 +62,13 @@ class Facts:
         ValueError, KeyError, TypeError, BadInput
             If it is something else.
         """
+        mean = tuple(float(weight) for weight in record.get("mean_attention", ()))
+        if not all(0 <= weight < math.inf for weight in mean):  # written so that NaN fails too
+            raise ValueError("the cohort's mean map holds what is no weight")
         return cls(
             Label.from_record(record["label"]),
             Preparation(**record["preparation"]),
-            tuple(float(weight) for weight in record.get("mean_attention", ())),
+            mean,
             str(record.get("expected_error", "")),
             bool(record.get("simulated", False)),
             dict(record.get("training", {})),
@@ -149,7 +153,7 @@ def open_cohort_model(source: str, *, label: Label | None = None, **known: objec
             "it was damaged or named wrongly."
         )
     settings = json.loads(metadata.get("settings", "{}"))
-    title = Path(source).name
+    title = Path(source).name or source
     return CohortModel(network, source, title, settings, facts, fingerprint(network.state_dict()), notes)
 
 

@@ -110,7 +110,7 @@ class SliceSet(nn.Module):
         ):  # fmt: skip
             if value not in known:
                 raise ValueError(f"There is no {name} called '{value}'; choose one of: {', '.join(known)}.")
-        if len(grid) != len(SLICINGS) or outputs < 1:
+        if len(grid) != len(SLICINGS) or min(grid) < 1 or outputs < 1:
             raise ValueError("A slice-set network takes volumes of three axes and has at least one output.")
         self.slicing, self.pooling, self.outputs = slicing, pooling, outputs
         self.grid = tuple(int(length) for length in grid)

@@ -98,7 +98,7 @@ def _trained(folder: Path) -> CohortModel | None:
         name = f"{folder.name} ({record['label']})"
         # a network that began as another one has the other one's position codes, which are not written here
         return CohortModel(str(folder), name, told, slicing, bool(record.get("model")) or _is_free(network))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # somebody else's files, or damaged ones
 
 
@@ -107,4 +107,4 @@ def _looks(slicing: str, pooling: str) -> str:
 
 
 def _is_free(settings: Mapping[str, Any]) -> bool:
-    return bool(settings.get("positions", _ANY_AXIS) == _ANY_AXIS)
+    return bool(settings.get("positions") == _ANY_AXIS)  # a network that is not told otherwise has codes

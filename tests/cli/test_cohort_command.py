@@ -71,6 +71,21 @@ def test_a_trained_network_is_judged_on_those_it_has_not_seen(run, tmp_path):
     assert record["summary"]["mae"] == pytest.approx(sum(errors) / len(errors), rel=1e-4)
 
 
+def test_nobody_takes_those_it_learned_from_for_a_test(run, table):
+    def told(*arguments):
+        return " ".join(call("cohort", "evaluate", run, *arguments).stdout.split())
+
+    assert "scans that it learned from, so that the errors look too small" in told("--side", "train")
+    assert "20 scans of the table" in told("--table", table)
+
+
+def test_what_a_network_cannot_be_compared_with_is_said(run, table):
+    assert "'healthy' in column 'disease' is no number" in refused(
+        "cohort", "evaluate", run, "--table", table, "--label", "disease"
+    )
+    assert "no column 'family'" in refused("cohort", "evaluate", run, "--group", "family")
+
+
 def test_predict_writes_numbers_and_maps(run, table, tmp_path):
     scan = table.parent / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     shown = call("cohort", "predict", scan, "--model", run, "--out", tmp_path / "maps", "--sanity")

@@ -195,6 +195,20 @@ def test_several_networks_for_one_label_are_compared(scans, tmp_path):
     assert any("maps of 3 networks for 'age' agree" in sentence for sentence in found.sentences)
 
 
+def test_networks_of_one_title_are_told_apart(scans, tmp_path):
+    twins = [dataclasses.replace(model(seed), title="age", source=f"runs/{seed}/age") for seed in range(2)]
+    found = attend(scans[:1], twins, tmp_path / "out", with_map=False, device="cpu")
+    assert [view.title for view in found.views] == ["runs/0/age", "runs/1/age"]
+    assert len({view.name for view in found.views}) == 2
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0])
+def test_a_mean_map_that_is_none_is_refused(weight):
+    record = dataclasses.asdict(Facts(AGE)) | {"mean_attention": [1.0, weight]}
+    with pytest.raises(ValueError, match="no weight"):
+        Facts.from_record(record)
+
+
 @pytest.fixture
 def comparison(scans, tmp_path):
     """As `study.board` leaves it: a reference and two methods."""
