@@ -87,6 +87,8 @@ def _show(record: "AttentionRecord") -> None:
     out.print(table)
     for sentence in (*record.sentences, *record.warnings):
         out.print(Text(sentence))
+    for sentence in record.said:  # such as that only the first of several frames was looked at
+        out.print(Text(sentence, style="dim"))
     for title, error in dict.fromkeys((view.title, view.expected_error) for view in record.views):
         if error:
             out.print(Text(f"{title}: {error}."))
