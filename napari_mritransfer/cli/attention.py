@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_mritransfer.cli import sampling as options
-from napari_mritransfer.cli.cohort import OutFolder, Slicing
+from napari_mritransfer.cli.cohort import Known, OutFolder, Slicing
 from napari_mritransfer.cli.console import Answer, AsJson, JobEndedBadly, answer, out, progress
 from napari_mritransfer.cli.jobs import stop_on_ctrl_c
 from napari_mritransfer.io.errors import BadInput
@@ -25,6 +25,7 @@ def predict(
         list[str], typer.Option("--model", help="A shipped network, a run directory or a file; may be repeated.")
     ],
     folder: OutFolder,
+    known: Known = "",
     methods: Annotated[
         str, typer.Option(help="Undersample the scan first and look at these reconstructions: zero-filled,pretrained,…")
     ] = "",
@@ -45,12 +46,16 @@ def predict(
     def found() -> Answer:
         from napari_mritransfer.cohort.attend import attend
         from napari_mritransfer.cohort.looked_at import LookedAt
+        from napari_mritransfer.cohort.model import open_cohort_model
+        from napari_mritransfer.cohort.told import label_told, network_told, read_told
         from napari_mritransfer.cohort.undersampled import undersample_and_attend
         from napari_mritransfer.recon.network import ReconstructionStopped
 
         names = [name.strip() for name in methods.split(",") if name.strip()]
         if names and len(scans) > 1:
             raise BadInput("With --methods one scan is undersampled; name one scan only.")
+        told = read_told(known)
+        networks = [open_cohort_model(one, label=label_told(told), **network_told(told)) for one in models]
         looks = {"with_map": maps, "with_sanity": sanity}
         try:
             with progress() as bar, stop_on_ctrl_c("Stopping.") as should_stop:
@@ -60,17 +65,17 @@ def predict(
                         coils=0, virtual_coils=0, combine_coils=False,
                     )  # fmt: skip
                     record = undersample_and_attend(
-                        str(scans[0]), names, sampling, models, folder, pretrained=pretrained, slicing=slicing,
+                        str(scans[0]), names, sampling, networks, folder, pretrained=pretrained, slicing=slicing,
                         device=device, seed=seed, on_progress=bar, should_stop=should_stop, **looks,
                     )  # fmt: skip
                 else:
                     inputs = [LookedAt(path.name.removesuffix(".gz").removesuffix(".nii"), path) for path in scans]
                     record = attend(
-                        inputs, models, folder, slicing=slicing, device=device, seed=seed, on_progress=bar,
+                        inputs, networks, folder, slicing=slicing, device=device, seed=seed, on_progress=bar,
                         should_stop=should_stop, **looks,
                     )  # fmt: skip
         except ReconstructionStopped as stopped:
-            raise JobEndedBadly("Stopped; nothing was written.") from stopped
+            raise JobEndedBadly("Stopped; no map was written.") from stopped
         return Answer(record.as_record(), lambda: _show(record))
 
     answer(as_json, found)

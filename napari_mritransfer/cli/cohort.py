@@ -36,6 +36,9 @@ ImageColumn = Annotated[str, typer.Option(help="Column of the image paths, where
 SubjectColumn = Annotated[str, typer.Option(help="Column of the subjects, where it is not clear by itself.")]
 Slicing = Literal["sagittal", "coronal", "axial"]
 _KINDS = {"regression": "a number", "binary": "one of two classes", "classes": "one of several classes"}
+Known = Annotated[
+    str, typer.Option(help="What a published checkpoint does not say: pooling=max,slicing=axial,label=age,unit=years.")
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 
@@ -117,6 +120,7 @@ def train(
     table: Annotated[Path | None, typer.Argument(help="As for `cohort check`; not needed with --resume.")] = None,
     label: Annotated[str, typer.Option(help="Column to predict.")] = "",
     model: Annotated[str, typer.Option(help="Network to start from: a shipped one, a run directory or a file.")] = "",
+    known: Known = "",
     strategy: Annotated[
         str, typer.Option(help="scratch; with --model or --encoder-weights ft, frozen-encoder or lft; pretrained.")
     ] = "",
@@ -175,6 +179,7 @@ def train(
     def found() -> Answer:
         from napari_mritransfer.cohort.config import CohortConfig
         from napari_mritransfer.cohort.preparation import Preparation
+        from napari_mritransfer.cohort.told import read_told
         from napari_mritransfer.cohort.work import train as start
         from napari_mritransfer.training.rundir import RunDirectory
 
@@ -190,11 +195,12 @@ def train(
             }  # fmt: skip
             config = CohortConfig(
                 # absolute, so that the run can be judged and gone on with from another folder
-                str(table.absolute()), label, model, strategy or ("ft" if model or encoder_weights else "scratch"),
+                str(table.absolute()), label, model, read_told(known),
+                strategy or ("ft" if model or encoder_weights else "scratch"),
                 network=network, encoder_weights=encoder_weights, task=task,
                 preparation=Preparation(spacing, normalisation, mask, placement), augmentation=augmentation,
-                embedding_norm=embedding_norm,
-                group=group, split=split, split_seed=split_seed, test=test, validation=val, fold=fold, folds=folds,
+                embedding_norm=embedding_norm, group=group, split=split, split_seed=split_seed, test=test,
+                validation=val, fold=fold, folds=folds,
                 image_column=image_column, subject_column=subject_column, learning_rate=learning_rate, epochs=epochs,
                 batch=batch, weight_decay=weight_decay, patience=patience, device=device, seed=seed,
             )  # fmt: skip
@@ -210,6 +216,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A run directory, a shipped model or a weights file.")],
     table: Annotated[Path | None, typer.Option(help="Other scans; if omitted, those of the run's own split.")] = None,
     label: Annotated[str, typer.Option(help="Column that holds the truth; the model's own if omitted.")] = "",
+    known: Known = "",
     side: Annotated[Literal["test", "validation", "train"], typer.Option(help="Whom of the run's split.")] = "test",
     group: Annotated[str, typer.Option(help="Column over whose groups intervals are drawn, such as site.")] = "",
     csv: Annotated[Path | None, typer.Option(help="Write every prediction to a CSV file.")] = None,
@@ -223,11 +230,14 @@ def evaluate(
         from napari_mritransfer.cohort.evaluation import evaluate_model
         from napari_mritransfer.cohort.model import open_cohort_model
         from napari_mritransfer.cohort.splits import read_split
+        from napari_mritransfer.cohort.told import label_told, network_told, read_told
         from napari_mritransfer.cohort.work import SPLIT
         from napari_mritransfer.recon.network import ReconstructionStopped
         from napari_mritransfer.training.rundir import RunDirectory
 
-        opened, split, source = open_cohort_model(model), None, table
+        told = read_told(known)
+        opened = open_cohort_model(model, label=label_told(told), **network_told(told))
+        split, source = None, table
         images = subjects = ""
         if source is None:
             if not Path(model).is_dir():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_mritransfer.cohort.attention import minus_mean, share_on
 from napari_mritransfer.cohort.figures import PICTURE, attention_figure
 from napari_mritransfer.cohort.grid import Grid, axis_of
-from napari_mritransfer.cohort.known_truth import known_slices
+from napari_mritransfer.cohort.known_truth import is_known_simulated, known_slices
 from napari_mritransfer.cohort.looked_at import LookedAt, named_apart
 from napari_mritransfer.cohort.model import CohortModel, open_cohort_model
 from napari_mritransfer.cohort.prediction import SPREAD_IS, Prediction, predict
@@ -131,6 +131,8 @@ class _Look:
             raise ReconstructionStopped
         self.on_progress(f"Preparing {one.name}", len(self.views), n_inputs * len(self.models))
         scan = load(one.path)
+        if is_known_simulated(one.version_of or one.path):
+            scan = replace(scan, origin=Origin.SIMULATED)
         prepared: dict[Preparation, tuple[Prepared, str]] = {}
         alike: dict[tuple[str, str, str], list[NDArray[np.float64]]] = {}
         for model in self.models:

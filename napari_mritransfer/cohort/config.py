@@ -32,6 +32,8 @@ class CohortConfig:
         Column to predict.
     model
         Network to start from: name of a shipped one, run directory or weights file; empty for a new one.
+    told
+        What its file does not say, see `cohort.told`.
     strategy, strategy_options
         See `cohort.strategies`; a new network without `encoder_weights` always learns from scratch.
     network
@@ -72,6 +74,7 @@ class CohortConfig:
     table: str
     label: str
     model: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
     strategy: str = "scratch"
     strategy_options: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -110,6 +113,11 @@ class CohortConfig:
             raise BadConfig(f"Strategy '{row.name}' moves a network that was trained before; name one with the model.")
         if self.encoder_weights:
             self._check_encoder(row)
+        if self.network.get("imagenet_statistics") and self.preparation.normalisation != "percentile":
+            raise BadConfig(
+                "The statistics of photographs are those of values from 0 to 1; use the normalisation 'percentile' "
+                "with them."
+            )
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 choices = ", ".join(str(choice) for choice in known)
@@ -177,5 +185,5 @@ class CohortConfig:
             return cls(preparation=preparation, **record)
         except BadConfig:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadConfig(f"This is not the configuration of a training on a cohort: {error}.") from error

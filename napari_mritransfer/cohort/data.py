@@ -1,6 +1,7 @@
 """A cohort's scans and labels as tensors, and the batches that a training draws from them."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from napari_mritransfer.training.config import BadConfig
 
 _HALVED_FROM = 2 * 2**30  # bytes of volumes: above, they are kept in half precision
 _MOST = 12 * 2**30
+_NUMBERS = re.compile(r"-?\d[\d.,e+-]*")
 _LARGEST_SHIFT = 2  # voxels, as Peng et al. (MedIA 2021) augment
 
 
@@ -58,7 +60,7 @@ class CohortData:
     split
         Who is where; the test scans are not loaded.
     said
-        What was done to the scans, each sentence once.
+        What was done to the scans: a sentence of each kind, with how many scans it is true of but for its numbers.
     warnings
         Sentences on what the checks found.
     simulated
@@ -135,11 +137,13 @@ def load_cohort(config: CohortConfig, check_stop: Callable[[], None], label: Lab
         raise BadConfig("The split has nobody to validate on, so nobody could say which step is best; make a new one.")
     _check_memory(len(train) + len(judge), config.preparation)
     own = label_of(checked, train) if label is None else label
-    said: dict[str, None] = {}
+    said: dict[str, list[str]] = {}
     sets = [_volumes(part, checked, own, config, check_stop, said, len(train) + len(judge)) for part in (train, judge)]
     left_out = [problem.sentence for problem in checked.problems if problem.severity is Severity.LEAVES_OUT]
     warnings = tuple(dict.fromkeys([*remarks, *left_out]))
-    return CohortData(sets[0], sets[1], own, split, tuple(said), warnings, checked.cohort.simulated)
+    return CohortData(
+        sets[0], sets[1], own, split, _in_short(said, len(train) + len(judge)), warnings, checked.cohort.simulated
+    )
 
 
 def targets_of(checked: CheckedCohort, scans: Sequence[CohortScan], label: Label) -> Tensor:
@@ -153,7 +157,7 @@ def targets_of(checked: CheckedCohort, scans: Sequence[CohortScan], label: Label
 
 def _volumes(
     scans: Sequence[CohortScan], checked: CheckedCohort, label: Label, config: CohortConfig,
-    check_stop: Callable[[], None], said: dict[str, None], total: int,
+    check_stop: Callable[[], None], said: dict[str, list[str]], total: int,
 ) -> LabelledVolumes:  # fmt: skip
     shape = config.preparation.grid.shape
     is_large = total * int(np.prod(shape)) * 4 > _HALVED_FROM
@@ -163,8 +167,19 @@ def _volumes(
         assert scan.path is not None  # the checks left such scans out
         prepared = prepare(scan.path, config.preparation)
         volumes[index, 0] = torch.from_numpy(prepared.array)
-        said |= dict.fromkeys(sentence.replace(prepared.name, "A scan") for sentence in prepared.said)
+        for sentence in prepared.said:
+            plain = sentence.replace(prepared.name, "A scan")
+            said.setdefault(_NUMBERS.sub("#", plain), []).append(plain)
     return LabelledVolumes(tuple(scans), volumes, targets_of(checked, scans, label))
+
+
+def _in_short(said: Mapping[str, Sequence[str]], total: int) -> tuple[str, ...]:
+    """The first sentence of each kind; numbers differ from scan to scan."""
+    return tuple(
+        sentences[0] if len(set(sentences)) == 1 and len(sentences) == total
+        else f"{sentences[0]} (This, but for numbers, of {len(sentences)} of {total} scans.)"
+        for sentences in said.values()
+    )  # fmt: skip
 
 
 def _check_memory(count: int, preparation: Preparation) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_mritransfer.cohort.attend import attend
 from napari_mritransfer.cohort.known_truth import sidecar_of
 from napari_mritransfer.cohort.looked_at import of_comparison
+from napari_mritransfer.cohort.model import CohortModel, open_cohort_model
 from napari_mritransfer.cohort.record import AttentionRecord
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.recon.network import ReconstructionStopped
@@ -22,7 +23,7 @@ def undersample_and_attend(
     scan: str,
     methods: Sequence[str],
     sampling: Sampling,
-    models: Sequence[str],
+    models: Sequence[str | CohortModel],
     out: Path,
     *,
     pretrained: str,
@@ -67,6 +68,8 @@ def undersample_and_attend(
     holds_scan = Path(scan).resolve().parent in (out.resolve(), folder.resolve())
     if out.is_file() or (out / "config.json").exists() or holds_scan:
         raise BadInput(f"{out} is a file, or holds a run or the scan itself; choose another folder for the results.")
+    # before work that takes long
+    opened = [open_cohort_model(model) if isinstance(model, str) else model for model in models]
     comparison = compare(
         scan, resolve_methods(list(methods), pretrained), sampling, device=device, should_stop=should_stop,
         on_progress=lambda name, done, total: on_progress(f"{name}: slice", done, total),
@@ -79,6 +82,6 @@ def undersample_and_attend(
     if truth.is_file():  # a simulated scan's truth holds for its reconstructions
         shutil.copyfile(truth, sidecar_of(folder / f"{REFERENCE}.nii.gz"))
     return attend(
-        of_comparison(folder), models, out / ATTENTION, with_map=with_map, with_sanity=with_sanity, slicing=slicing,
+        of_comparison(folder), opened, out / ATTENTION, with_map=with_map, with_sanity=with_sanity, slicing=slicing,
         device=device, seed=seed, on_progress=on_progress, should_stop=should_stop,
     )  # fmt: skip

@@ -14,11 +14,13 @@ from torch.nn import functional
 from napari_mritransfer.cohort import strategies
 from napari_mritransfer.cohort.attention import mean_relative, relative_weights
 from napari_mritransfer.cohort.config import CohortConfig
+from napari_mritransfer.cohort.contributions import shares_of
 from napari_mritransfer.cohort.data import CohortData, draw, load_cohort
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.model import CohortModel, Facts, open_cohort_model, save_cohort_model
 from napari_mritransfer.cohort.problem import some
 from napari_mritransfer.cohort.splits import Split, read_split
+from napari_mritransfer.cohort.told import label_told, network_told
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.recon.precision import Autocast
 from napari_mritransfer.training.config import BadConfig
@@ -30,6 +32,7 @@ from napari_mritransfer.training.outcome import Outcome
 from napari_mritransfer.training.rundir import RunDirectory
 from napari_mritransfer.training.work import Interrupted, ShouldStop
 from napari_mritransfer.transfer.model import fingerprint
+from napari_mritransfer.zoo.errors import UnreadableWeights
 from napari_mritransfer.zoo.imagenet import load_encoder
 
 SPLIT = "split.json"
@@ -95,7 +98,8 @@ class CohortWork:
                 raise Interrupted
 
         check_stop()
-        base = open_cohort_model(config.model) if config.model else None
+        told = config.told
+        base = open_cohort_model(config.model, label=label_told(told), **network_told(told)) if config.model else None
         if base is not None:
             config = replace(config, preparation=base.facts.preparation)
         # as tables do, whatever their columns' capitals
@@ -137,11 +141,13 @@ class CohortWork:
             if should_stop():
                 return None
             with autocast():
-                found = self.network(volume[None].float().to(device))
-            outputs.append(found.prediction.float().cpu())
-            if found.attention is not None:
-                weights = found.attention.float().mean(dim=1)[0].cpu().numpy()
-                self._maps.append(relative_weights(weights))
+                slices = self.network.slices_of(volume[None].float().to(device))
+                codes = self.network.encoder_2d.place(self.network.encode(slices), None)
+                output = self.network.head(self.network.pool(codes).embedding)
+            outputs.append(output.float().cpu())
+            # of what was predicted, as a viewer will show it
+            asked = int(output.argmax()) if self.data.label.task == "classes" else 0
+            self._maps.append(relative_weights(shares_of(self.network, codes.float(), output=asked).weights))
         return score_of(torch.cat(outputs), self.data.validation.targets, self.data.label)
 
     def started(self, step: int, device: str, check_stop: Callable[[], None]) -> Started:
@@ -153,7 +159,7 @@ class CohortWork:
         return Started(
             settings.strategy, self.report.trainable, self.report.total, settings.steps, step, device,
             baseline_of(data.training.targets, data.validation.targets, data.label),
-            (f"{who}.{simulated}",), tuple(dict.fromkeys(warnings)),
+            (f"{who}.{simulated}", *data.said), tuple(dict.fromkeys(warnings)),
             baseline_name="mean of the training scans" if data.label.task == "regression" else "share of the classes",
             first_name="pretrained" if settings.model else "untrained",
         )  # fmt: skip
@@ -162,7 +168,7 @@ class CohortWork:
         """See `cohort.model`; what was learned is merged into plain weights."""
         data, settings = self.data, self.settings
         expected = "" if score is None else f"{self.metric.text(score)} in validation ({len(data.validation)} scans)"
-        mean = mean_relative(self._maps) if self._maps else ()
+        mean = mean_relative(self._maps) if self._maps else _mean_in(path)
         facts = Facts(
             data.label, settings.preparation, tuple(float(weight) for weight in mean),
             f"{self.metric.name} {expected}" if expected else "", data.simulated,
@@ -233,6 +239,14 @@ def _seen_before(config: CohortConfig, split: Split) -> tuple[str, ...]:
         f"{run.name} has seen {len(again)} of the subjects that are to judge or test now ({some(again)}), so the "
         f"errors will look too small; take its own split, {run / SPLIT}.",
     )
+
+
+def _mean_in(path: Path) -> tuple[float, ...]:
+    """The mean map of the checkpoint that is about to be written again: a resumed job has not validated yet."""
+    try:
+        return open_cohort_model(str(path)).facts.mean_attention
+    except UnreadableWeights:
+        return ()
 
 
 def loss_of(output: Tensor, targets: Tensor, label: Label) -> Tensor:

@@ -51,6 +51,7 @@ def test_steps_follow_from_epochs_and_strategy():
         ({"validation": 0.0}, "leave some of the subjects"),
         ({"learning_rate": 0.0}, "cannot work"),
         ({"weight_decay": -1.0}, "at least 0"),
+        ({"network": {"encoder": "resnet18", "imagenet_statistics": True}}, "use the normalisation 'percentile'"),
     ],
 )
 def test_what_cannot_work_is_refused_in_a_sentence(changes, complaint):
