@@ -6,7 +6,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from small_networks import AGE, DISEASE, SPACING_MM, head, model, scan
+from small_slice_sets import AGE, DISEASE, SPACING_MM, head, model, scan
 
 from napari_mritransfer import load
 from napari_mritransfer.cohort.attend import attend

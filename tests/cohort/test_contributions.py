@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import network
+from small_slice_sets import network
 
 from napari_mritransfer.cohort.contributions import shares_of
 

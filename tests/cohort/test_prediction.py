@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_networks import AGE, DISEASE, model, prepared
+from small_slice_sets import AGE, DISEASE, model, prepared
 
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.prediction import NO_DROPOUT, numbers_for, predict

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import DISEASE, model, prepared
+from small_slice_sets import DISEASE, model, prepared
 
 from napari_mritransfer.cohort import sanity
 from napari_mritransfer.cohort.prediction import predict

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_networks import network
+from small_slice_sets import network
 
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.model import open_cohort_model
