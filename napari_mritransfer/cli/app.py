@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 import napari_mritransfer
-from napari_mritransfer.cli import attention, catalogues, cohort, conversion, inspection, jobs, results, scans
+from napari_mritransfer.cli import (
+    attention,
+    catalogues,
+    cohort,
+    cohort_evaluation,
+    conversion,
+    inspection,
+    jobs,
+    results,
+    scans,
+)
 from napari_mritransfer.cli.models import models
 
 app = typer.Typer(
@@ -22,6 +32,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(models, name="models")
+cohort.cohort.command()(cohort_evaluation.evaluate)
 cohort.cohort.command()(attention.predict)
 app.add_typer(cohort.cohort, name="cohort")
 

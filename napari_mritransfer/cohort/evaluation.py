@@ -17,7 +17,7 @@ from napari_mritransfer.cohort.prediction import predict
 from napari_mritransfer.cohort.preparation import prepare
 from napari_mritransfer.cohort.splits import Side, Split
 from napari_mritransfer.cohort.statistics import classification_summary, regression_summary
-from napari_mritransfer.cohort.summary import ClassificationSummary, RegressionSummary
+from napari_mritransfer.cohort.summary import RegressionSummary, Summary
 from napari_mritransfer.cohort.table import CohortScan, read_cohort
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.io.errors import BadInput
@@ -93,7 +93,7 @@ class Evaluated:
 
     model: str
     label: str
-    summary: RegressionSummary | ClassificationSummary
+    summary: Summary
     scans: tuple[TestedScan, ...]
     share_on_truth: float | None
     by_chance: float | None
@@ -191,14 +191,51 @@ def evaluate_model(
             raise ReconstructionStopped
         tested.append(_tested(model, checked, scan, device, should_stop))
         on_progress(done, len(scans))
-    known = [scan for scan in tested if scan.share_on_truth is not None]
-    shares = [float(np.mean([getattr(s, name) for s in known])) if known else None
-              for name in ("share_on_truth", "by_chance")]  # fmt: skip
     learned = () if split is None else split.scans(checked, "train")
     return Evaluated(
-        model.source, checked.label, _summary(model, checked, scans, tested, learned, seed), tuple(tested), shares[0],
-        shares[1], cohort.simulated, None if split is None else side, len(cohort.scans) - len(checked.scans),
+        model.source, checked.label, _summary(model, checked, scans, tested, learned, seed), tuple(tested),
+        *_mean_shares(tested), cohort.simulated, None if split is None else side, len(cohort.scans) - len(checked.scans),
     )  # fmt: skip
+
+
+def pooled(parts: Sequence[Evaluated], *, seed: int = 0) -> Evaluated:
+    """The folds of a cross-validation as one, everybody predicted by the network that has not seen them.
+
+    Parameters
+    ----------
+    parts
+        Of the same label, none of whose scans are in two of them.
+
+    Raises
+    ------
+    BadInput
+        If these are no folds of one cross-validation.
+    """
+    scans = [scan for part in parts for scan in part.scans]
+    names = [f"{scan.subject} {scan.session}".strip() for scan in scans]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or len({part.label for part in parts}) > 1:
+        what = f"{twice[0]} is predicted by several of them" if twice else "they predict different labels"
+        raise BadInput(f"These are no folds of one cross-validation: {what}; evaluate them one by one.")
+    groups, first = [scan.group for scan in scans], parts[0].summary
+    if isinstance(first, RegressionSummary):
+        summary: Summary = regression_summary(
+            [float(scan.true) for scan in scans], [scan.number for scan in scans], groups, unit=first.unit, seed=seed
+        )
+    else:
+        chances = np.array([scan.chances for scan in scans])
+        summary = classification_summary([scan.true for scan in scans], chances, first.classes, groups, seed=seed)
+    return Evaluated(
+        ", ".join(part.model for part in parts), parts[0].label, summary, tuple(scans), *_mean_shares(scans),
+        any(part.simulated for part in parts), parts[0].side, max(part.left_out for part in parts),
+    )  # fmt: skip
+
+
+def _mean_shares(tested: Sequence[TestedScan]) -> tuple[float | None, float | None]:
+    """Of the weight on slices that carry the truth, and what chance gives; None where nobody knows."""
+    shares = [scan.share_on_truth for scan in tested if scan.share_on_truth is not None]
+    chances = [scan.by_chance for scan in tested if scan.by_chance is not None]
+    return (float(np.mean(shares)), float(np.mean(chances))) if shares else (None, None)
 
 
 def _tested(
@@ -221,7 +258,7 @@ def _tested(
 def _summary(
     model: CohortModel, checked: CheckedCohort, scans: Sequence[CohortScan], tested: Sequence[TestedScan],
     learned: Sequence[CohortScan], seed: int,
-) -> RegressionSummary | ClassificationSummary:  # fmt: skip
+) -> Summary:  # fmt: skip
     groups = [checked.groups[scan] for scan in scans]
     if model.label.task == "regression":
         true = [float(checked.labels[scan]) for scan in scans]

@@ -150,3 +150,16 @@ def test_a_reconstruction_network_is_no_predictor(table, tmp_path):
     base = write_tiny_base(tmp_path / "tiny.safetensors")
     scan = table.parent / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     assert "reconstructs images" in refused("cohort", "predict", scan, "--model", base, "--out", tmp_path / "o")
+
+
+def test_the_folds_of_a_cross_validation_are_judged_together(table, tmp_path):
+    runs = [tmp_path / f"fold{fold}" for fold in range(2)]
+    for fold, run in enumerate(runs):
+        trained = call("cohort", "train", table, "--out", run, *TRAIN, "--folds", 2, "--fold", fold)
+        assert trained.exit_code == 0, trained.output
+    record = answer("cohort", "evaluate", *runs)
+    assert sorted(scan["subject"] for scan in record["scans"]) == [f"sub-{n:02d}" for n in range(1, 21)]
+    assert record["summary"]["n"] == 20
+    twice = call("cohort", "evaluate", runs[0], runs[0])
+    assert twice.exit_code == 2
+    assert "no folds of one cross-validation" in " ".join(twice.stderr.split())
