@@ -194,7 +194,8 @@ def evaluate_model(
     learned = () if split is None else split.scans(checked, "train")
     return Evaluated(
         model.source, checked.label, _summary(model, checked, scans, tested, learned, seed), tuple(tested),
-        *_mean_shares(tested), cohort.simulated, None if split is None else side, len(cohort.scans) - len(checked.scans),
+        *_mean_shares(tested), cohort.simulated, None if split is None else side,
+        len(cohort.scans) - len(checked.scans),
     )  # fmt: skip
 
 
