@@ -28,7 +28,7 @@ from napari_mritransfer.cohort.splits import Split
 from napari_mritransfer.cohort.table import read_cohort
 
 SIMULATED_MM, SEEN_MM, SHIPPED_MM = 4.0, 6.0, 4.0
-SEEDS = range(5)
+SEEDS, SHIPPED_SEEDS = range(5), range(2)
 TRAINING = ("patient01", "patient04", "studyforrest")
 JUDGE, TEST = "patient03", "patient12"
 NETWORK = {"encoder": "conv5", "widths": [8, 16], "dropout": 0.0, "slicing": "axial"}
@@ -90,9 +90,10 @@ def configs(out: Path) -> dict[str, CohortConfig]:
         one = replace(config("main", "age", "many", seed), embedding_norm=False, weight_decay=1e-4)
         found[f"published training {seed}"] = one
     for positions in ("learned", "off"):
-        network = {**NETWORK, "widths": [8, 16, 32], "pooling": "attention", "positions": positions}
-        one = replace(config("main", "age", "many", 0), network=network, epochs=24)
-        found[f"shipped {positions} 0"] = replace(one, preparation=Preparation(spacing_mm=SHIPPED_MM))
+        network = {**NETWORK, "widths": [8, 16, 32], "dropout": 0.2, "pooling": "attention", "positions": positions}
+        for seed in SHIPPED_SEEDS:
+            one = replace(config("main", "age", "many", seed), network=network, epochs=20)
+            found[f"shipped {positions} {seed}"] = replace(one, preparation=Preparation(spacing_mm=SHIPPED_MM))
     for left in TRAINING:
         for seed in SEEDS:
             found[f"left-out {left} {seed}"] = config("main", "age", f"no-{left}", seed)

@@ -107,7 +107,9 @@ def cohort_cards() -> list[CohortCard]:
     """
     if not _FOLDER.is_dir():
         return []
-    files = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".json"))
+    files = sorted(
+        (entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".json")), key=lambda name: Path(name).stem
+    )
     return [_read(Path(str(_FOLDER / name))) for name in files]
 
 
