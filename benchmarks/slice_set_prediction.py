@@ -17,8 +17,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from napari_mritransfer.io import Scan
 
 PREDICTION, MAP = "prediction", "prediction with map"
 GROUPS, SINGLY, AT_ONCE = "network, groups of 16", "network, slice by slice", "network, all at once"
@@ -113,7 +117,7 @@ def kib(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def fine_scan() -> "Scan":  # noqa: F821
+def fine_scan() -> "Scan":
     """A head of 1 mm, as scanners give it: ellipsoid, texture, noise."""
     from napari_mritransfer.cohort.grid import Grid
     from napari_mritransfer.io import Scan

@@ -158,12 +158,33 @@ def tables(out: Path) -> str:
     for kind, runs in results.items():
         if runs[0]["label"] in ("age", TARGET_LABEL):
             lines.append(_age_row(kind, runs))
-    lines += ["", "| network | seeds | balanced accuracy (95 %) | AUC | attention on changed slices | chance |",
+    lines += ["", _over_heads(results), ""]
+    lines += ["| network | seeds | balanced accuracy (95 %) | AUC | attention on changed slices | chance |",
               "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for kind, runs in results.items():
         if runs[0]["label"] == "disease":
             lines.append(_disease_row(kind, runs))
     return "\n".join(lines)
+
+
+def _over_heads(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Attention with positions on every head that was kept out in turn: the interval is one over heads."""
+    of_head = {TEST: results.get("age attention learned", [])}
+    of_head |= {left: results.get(f"left-out {left}", []) for left in TRAINING}
+    means = {
+        head: float(np.mean([abs(scan["number"] - float(scan["true"])) for run in runs for scan in run["scans"]]))
+        for head, runs in of_head.items() if runs
+    }  # fmt: skip
+    if not means:
+        return ""
+    values = np.array([*means.values()])
+    rng = np.random.default_rng(0)
+    low, high = np.percentile([rng.choice(values, len(values)).mean() for _ in range(2000)], [2.5, 97.5])
+    each = ", ".join(f"{head} {mean:.1f}" for head, mean in means.items())
+    return (
+        f"Over {len(means)} heads that were kept out ({each}): MAE {values.mean():.1f} y ({low:.1f} y to {high:.1f} y, "
+        "bootstrap over heads)."
+    )
 
 
 def _age_row(kind: str, runs: list[dict[str, Any]]) -> str:
