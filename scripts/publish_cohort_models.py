@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from slice_set_study import JUDGE, JUDGES, MANY, SHIPPED_SEEDS, TEST, TRAINING
+from slice_set_study import JUDGE, JUDGES, MANY, TEST, TRAINING
 
 from napari_mritransfer.cohort.model import open_cohort_model, save_cohort_model
 from napari_mritransfer.io.atomic import write_text
@@ -28,9 +28,8 @@ def main() -> None:
     study: Path = parser.parse_args().study
     MODELS.mkdir(exist_ok=True)
     for name, (kind, title) in SHIPPED.items():
-        results = {
-            seed: json.loads((study / "results" / f"{kind} {seed}.json").read_text()) for seed in SHIPPED_SEEDS
-        }
+        found = {int(path.stem.rpartition(" ")[2]): path for path in (study / "results").glob(f"{kind} *.json")}
+        results = {seed: json.loads(path.read_text()) for seed, path in found.items()}
         seed = min(results, key=lambda one: results[one]["validation"])
         publish(name, title, study / "runs" / f"{kind} {seed}", results[seed], seed)
 

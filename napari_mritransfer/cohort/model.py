@@ -182,7 +182,8 @@ def _shipped(card: CohortCard) -> CohortModel:
     if not isinstance(network, SliceSet) or facts is None:
         raise UnreadableWeights(f"The weights of {card.name} do not fit its card; reinstall the package.")
     sha256 = fingerprint(network.state_dict())
-    return CohortModel(network, card.name, card.title, json.loads(metadata["settings"]), facts, sha256)
+    # the card has a sentence, too long for cells and tables
+    return CohortModel(network, card.name, card.name, json.loads(metadata["settings"]), facts, sha256)
 
 
 def _facts(metadata: Mapping[str, str], path: Path) -> Facts | None:
