@@ -79,7 +79,7 @@ def test_dependencies(distribution):
     """No Qt and no napari without an extra, and nothing pinned from above: that is what constraints.txt is for."""
     requirements = [Requirement(text) for text in distribution.requires]
     assert {one.name for one in requirements if one.marker is None} == {
-        *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "nibabel", "numpy", "openpyxl", "pooch"),
+        *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "monai", "nibabel", "numpy", "openpyxl", "pooch"),
         *("rich", "safetensors", "scikit-image", "scipy"),
         *("torch", "typer"),
     }

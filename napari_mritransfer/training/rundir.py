@@ -17,7 +17,9 @@ Config = TypeVar("Config", bound=Settings)
 
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
 PREVIEW = "preview.npy"
-_PACKAGES = ("napari-mritransfer", "torch", "lightning-fabric", "numpy", "nibabel", "scikit-image", "safetensors")
+_PACKAGES = (
+    "napari-mritransfer", "torch", "lightning-fabric", "monai", "numpy", "nibabel", "scikit-image", "safetensors",
+)  # fmt: skip
 
 
 class RunDirectory(Generic[Config]):
