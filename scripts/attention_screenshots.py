@@ -57,10 +57,7 @@ class AttentionTour(Tour):
 
     def on_the_scan(self) -> None:
         dock = self.dock(DOCK)
-        dock.source.choose_layer(self.viewer.layers[0])
-        dock.run.click()
-        self.wait_for_maps()
-        dock.attending.put_on_scan()
+        dock.panel.on_scan.click()
         self.wait_for(lambda: not dock.attending.is_busy, 60)
         self.save("attention-5-on-the-scan")
 

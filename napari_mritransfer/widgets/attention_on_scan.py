@@ -29,7 +29,10 @@ def map_of_scan(path: Path, name: str) -> Scan:
 
 
 def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, sources: Sequence[Path] = ()) -> Layer:
-    """Add the map above `layer`, or else above a layer of one of the files `sources`, or else on top. GUI thread."""
+    """Add the map above `layer`, or else above a layer of one of the files `sources`, or else on top. GUI thread.
+
+    Both come on top where another visible layer would hide them.
+    """
     layers = viewer.layers
     if layer is None or layer not in layers:
         layer = next((one for one in reversed(layers) if _is_of(one, sources)), None)
@@ -39,6 +42,9 @@ def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, sources: Sequence
     if layer is not None and scan is not None:
         layer.visible = True
         place = place_above(layers, layer)
+        if any(one.visible for one in layers[place:]):  # what lies higher, such as a zero-filled image, would hide both
+            layers.move(layers.index(layer), len(layers))
+            place = len(layers)
         if layer.ndim == data.ndim:
             settings.update({name: getattr(layer, name) for name in _PLACE})
     added = Layer.create(data, settings, kind)
