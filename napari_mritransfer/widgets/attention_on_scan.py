@@ -31,7 +31,7 @@ def map_of_scan(path: Path, name: str) -> Scan:
 def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, sources: Sequence[Path] = ()) -> Layer:
     """Add the map above `layer`, or else above a layer of one of the files `sources`, or else on top. GUI thread.
 
-    Both come on top where another visible layer would hide them.
+    Both come on top where another scan would hide them.
     """
     layers = viewer.layers
     if layer is None or layer not in layers:
@@ -42,7 +42,8 @@ def put_on_scan(viewer: Any, found: Scan, layer: Layer | None, sources: Sequence
     if layer is not None and scan is not None:
         layer.visible = True
         place = place_above(layers, layer)
-        if any(one.visible for one in layers[place:]):  # what lies higher, such as a zero-filled image, would hide both
+        # a scan that lies higher, such as a zero-filled image of this one, would hide both
+        if any(one.visible and is_scan_layer(one) for one in layers[place:]):
             layers.move(layers.index(layer), len(layers))
             place = len(layers)
         if layer.ndim == data.ndim:

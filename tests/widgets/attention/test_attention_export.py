@@ -105,6 +105,14 @@ def test_the_map_covers_its_scan_voxel_by_voxel_however_it_is_cut(viewer, opened
     assert viewer.layers.selection.active == added
 
 
+def test_a_scan_on_top_does_not_hide_the_map(viewer, opened, tmp_path):
+    voxels = some_voxels(6, 7, 8)
+    below, above = opened(*(write_scan(tmp_path / name, voxels, affine_of("axial")) for name in ("a.nii", "b.nii")))
+    nibabel.save(nibabel.Nifti1Image(voxels / 10, affine_of("axial")), tmp_path / "map.nii.gz")
+    added = put_on_scan(viewer, map_of_scan(tmp_path / "map.nii.gz", "a map"), below)
+    assert [*viewer.layers] == [above, below, added]
+
+
 def test_a_scan_that_a_person_had_turned_gets_the_map_turned_too(viewer, tmp_path):
     voxels = some_voxels(6, 7, 8)
     turned = Scan.from_file_order(voxels, affine_of("axial"), slice_axis=0, name="turned")
