@@ -234,7 +234,7 @@ class _Look:
         ablation = ablate(model, prediction, ready.tissue.sum(axis=others), seed=self.seed)
         if self.should_stop():
             raise ReconstructionStopped
-        shuffled = randomise(model, prediction, ready.array, seed=self.seed)
+        shuffled = randomise(model, prediction, ready.array, seed=self.seed, should_stop=self.should_stop)
         self.checks.append(f"{view.name}: {shuffled.sentence}")
         sanity = {"randomised": shuffled.as_record()} | ({} if ablation is None else ablation.as_record())
         return replace(view, sanity=sanity, sentence="" if ablation is None else ablation.sentence(model, view.kind))

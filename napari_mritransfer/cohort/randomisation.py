@@ -1,7 +1,7 @@
 """Whether a map of slices depends on what a network learned, and on the chance that it learned with."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -64,6 +64,7 @@ def randomise(
     *,
     draws: int = 5,
     seed: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Randomised:
     """Shuffle the weights and see whether the map changes, as it must if it shows what was learned.
 
@@ -76,6 +77,13 @@ def randomise(
         ``(i, j, k)``, as the network saw it; the second step is left out without one.
     draws
         Of the first step; the second one takes at most 3.
+    should_stop
+        Asked between groups of slices.
+
+    Raises
+    ------
+    ReconstructionStopped
+        If `should_stop` said so.
 
     References
     ----------
@@ -95,7 +103,7 @@ def randomise(
         for network in _shuffled(model.network, draws, generator, spared=_MAKES_CODES)
     ]
     everything = [] if volume is None else [
-        agreement(network, encode_volume(network, volume, present=there))
+        agreement(network, encode_volume(network, volume, present=there, should_stop=should_stop))
         for network in _shuffled(model.network, min(draws, _WHOLE_NETWORKS), generator)
     ]  # fmt: skip
     return Randomised(tuple(behind), tuple(everything))
