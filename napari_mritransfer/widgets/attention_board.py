@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
 
-from napari_mritransfer.widgets.attention_cells import OPACITY, SCALE, captions, map_cell, volume_cell
+from napari_mritransfer.widgets.attention_cells import MAP, OPACITY, SCALE, captions, map_cell, volume_cell
 from napari_mritransfer.widgets.attention_data import AttentionData, AttentionView
 from napari_mritransfer.widgets.board_layout import bring_first
 from napari_mritransfer.widgets.grid_board import GridBoard
-from napari_mritransfer.widgets.layers import window
+from napari_mritransfer.widgets.layers import KEY, window
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -159,6 +159,8 @@ class AttentionBoard(GridBoard):
 
     def _add(self, cell: Any) -> Image:
         image = Layer.create(*cell)
+        if image.metadata[KEY]["role"] == MAP:  # a slice may count many times more than the scale shows
+            image.contrast_limits_range = (0.0, max(SCALE[1], float(image.data.max())))
         self.viewer.layers.insert(len(self._maps) + len(self._views), image)
         self.follow(image)
         return image

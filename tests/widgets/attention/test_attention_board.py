@@ -65,6 +65,7 @@ def test_maps_have_one_fixed_scale_however_bright_they_are(viewer, tmp_path):
     board = AttentionBoard(viewer, data, data.views)
     assert not board.cells[3].data.any(), "a view without a map shows its scan"
     assert {tuple(cell.contrast_limits) for cell in board.cells[1::2]} == {(0.0, 3.0)}
+    assert max(cell.contrast_limits_range[1] for cell in board.cells[1::2]) == BRIGHT, "as far as anybody may raise it"
     assert "never stretched" in board.statement()
     assert {tuple(cell.contrast_limits) for cell in board.cells[::2]} == {board.window}
     board.leave()
