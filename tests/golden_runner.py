@@ -14,7 +14,9 @@ import torch
 from formulas import Values, assignments, evaluate
 from torch import Tensor, nn
 
+from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.networks.istanet import ISTANetPlus, real_part_measured
+from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.networks.slice_positions import SLICINGS
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.networks.unet import UNet
@@ -117,6 +119,14 @@ def _slice_set_outputs(network: SliceSet, inputs: dict[str, Tensor], *_: object)
     return outputs
 
 
+def _sfcn_outputs(network: SFCN, inputs: dict[str, Tensor], *_: object) -> dict[str, Tensor]:
+    features = network.features(inputs["x"])
+    outputs = network.head(features)
+    expected = torch.from_numpy(Bins().expected(outputs.numpy())) if outputs.shape[1] == Bins().count else None
+    as_published = {"out": outputs[..., None, None, None], "pooled_features": features[..., None, None, None]}
+    return as_published | ({} if expected is None else {"expected_age": expected.to(outputs.dtype)})
+
+
 # what a `config` leaves out is as in the authors' programs
 FAMILIES: dict[str, Family] = {
     "models.Unet": Family(
@@ -135,6 +145,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "ISTANetplus": Family(lambda c: ISTANetPlus(c["LayerNo"]), _istanet_outputs),
     "MRI2DSlice": Family(_slice_set, _slice_set_outputs),
+    "sfcn.SFCN": Family(
+        lambda c: SFCN(c["channel_number"], c["output_dim"], dropout=0.5 if c.get("dropout", True) else 0.0),
+        _sfcn_outputs,
+    ),
 }  # fmt: skip
 
 # --- weights -----------------------------------------------------------------------------------------------------
