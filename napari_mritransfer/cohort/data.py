@@ -204,14 +204,26 @@ def draw(
     chosen = [int(orders[int(p)][i]) for p, i in zip(passes, places, strict=True)][share]
     volumes = data.volumes[chosen].float()
     if augmentation != "none":
-        rng = np.random.default_rng((seed, 1, step))
-        shifts = rng.integers(-_LARGEST_SHIFT, _LARGEST_SHIFT + 1, (batch, 3))[share]
-        mirrored = (rng.random(batch) < 0.5)[share]
-        for index, shift in enumerate(shifts):
-            moved = _shifted(volumes[index], [int(s) for s in shift])
-            is_mirrored = augmentation == "shift-mirror" and mirrored[index]
-            volumes[index] = moved.flip(1) if is_mirrored else moved  # i runs from right to left
+        augment(volumes, augmentation, np.random.default_rng((seed, 1, step)), batch, share)
     return volumes, data.targets[chosen]
+
+
+def augment(
+    volumes: Tensor, augmentation: Augmentation, rng: np.random.Generator, batch: int, share: slice = slice(None)
+) -> None:
+    """Shift every volume of ``(n, 1, i, j, k)`` by up to two voxels, and mirror half of them, in place.
+
+    Parameters
+    ----------
+    batch, share
+        All volumes that chance is drawn for, and which of them these are.
+    """
+    shifts = rng.integers(-_LARGEST_SHIFT, _LARGEST_SHIFT + 1, (batch, 3))[share]
+    mirrored = (rng.random(batch) < 0.5)[share]
+    for index, shift in enumerate(shifts):
+        moved = _shifted(volumes[index], [int(s) for s in shift])
+        is_mirrored = augmentation == "shift-mirror" and mirrored[index]
+        volumes[index] = moved.flip(1) if is_mirrored else moved  # i runs from right to left
 
 
 def _shifted(volume: Tensor, shift: Sequence[int]) -> Tensor:

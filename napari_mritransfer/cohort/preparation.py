@@ -15,7 +15,7 @@ from napari_mritransfer.cohort.tissue import background_of, tissue_of
 from napari_mritransfer.io import Axes, Origin, Scan, load
 from napari_mritransfer.io.errors import BadInput
 
-Normalisation = Literal["z-score", "z-score-tissue", "percentile"]
+Normalisation = Literal["z-score", "z-score-tissue", "percentile", "mean"]
 Mask = Literal["none", "air"]
 
 _COARSE = 1.5  # voxels so many times coarser than the grid are worth a word
@@ -32,7 +32,8 @@ class Preparation:
         Of the common grid, see `Grid`.
     normalisation
         "z-score": mean and population standard deviation of all voxels, background included, as published;
-        "z-score-tissue": those of the tissue; "percentile": the smallest value to 0 and the 99.9th percentile to 1.
+        "z-score-tissue": those of the tissue; "percentile": the smallest value to 0 and the 99.9th percentile to 1;
+        "mean": divided by the mean of all voxels of the whole grid, as published for SFCN.
     mask
         "air" sets what is no tissue to the background's value before normalising; "none", as published, does not.
     placement
@@ -232,6 +233,9 @@ def _normalised(
         low, high = float(raw.min()), float(np.quantile(raw, 0.999))
         centre, width = low, high - low
         said.append(f"Normalised: {low:.4g} became 0 and the 99.9th percentile, {high:.4g}, became 1.")
+    elif how == "mean":
+        centre, width = 0.0, float(raw.mean(dtype=np.float64))
+        said.append(f"Normalised: divided by the mean of all voxels of the whole grid ({width:.4g}).")
     else:
         values = raw if how == "z-score" else raw[tissue]
         centre, width = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))

@@ -58,6 +58,8 @@ def identify(state: Mapping[str, Tensor]) -> Family:
             return Family("istanet", {"layers": _count(state, "fcs."), "width": state["fcs.0.conv_D"].shape[0]})
         if f"{_SLICE}0.0.weight" in state or f"{_SLICE}conv1.weight" in state:
             return _sliceset(state)
+        if "feature_extractor.conv_0.0.weight" in state:
+            return _sfcn(state)
     except (KeyError, IndexError, ValueError):
         pass
     if encoder := resnet_name(state):
@@ -68,7 +70,7 @@ def identify(state: Mapping[str, Tensor]) -> Family:
     first = next(iter(state), "none")
     raise UnreadableWeights(
         f"These weights, first '{first[:80]}', belong to no network that is known by its names "
-        "(fastMRI's U-Net and VarNet, ISTA-Net+, 2D-slice-set networks); convert them to a safetensors file with "
+        "(fastMRI's U-Net and VarNet, ISTA-Net+, 2D-slice-set networks, SFCN); convert them to a safetensors file with "
         "'architecture' and 'settings' metadata."
     )
 
@@ -134,6 +136,13 @@ def _sliceset(state: Mapping[str, Tensor]) -> Family:
             f"{' × '.join(map(str, grid))} voxels was assumed."
         )
     return Family("sliceset", settings | {"grid": grid}, guessed)
+
+
+def _sfcn(state: Mapping[str, Tensor]) -> Family:
+    blocks = range(_count(state, "feature_extractor."))
+    widths = [state[f"feature_extractor.conv_{block}.0.weight"].shape[0] for block in blocks]
+    settings: dict[str, object] = {"widths": widths, "outputs": state["classifier.conv_6.weight"].shape[0]}
+    return Family("sfcn", settings)  # its names do not tell the grid; the published one is the default
 
 
 def _slice_encoder(state: Mapping[str, Tensor]) -> dict[str, object]:

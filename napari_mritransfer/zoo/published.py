@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["reconstruction", "encoder"]
-"""Whole networks that reconstruct images; networks for photographs, whose encoders others can start from."""
+Kind = Literal["reconstruction", "encoder", "predictor"]
+"""Networks that reconstruct images; networks for photographs, whose encoders others can start from; networks that
+predict a label from a brain."""
 
 _FASTMRI = "https://dl.fbaipublicfiles.com/fastMRI/trained_models"
 _ISTA = (
@@ -26,6 +27,12 @@ _IMAGENET_LICENCE = (
 _IMAGENET_CONVENTIONS = (
     "three channels, standardised by the mean and deviation of photographs; as an encoder of MR slices: a slice "
     "repeated three times, or one channel with the sum of the three kernels"
+)
+_SFCN = "https://raw.githubusercontent.com/ha-ha-ha-han/UKBiobank_deep_pretrain/4e56dc1522ac89caadc5c6fc779799ee58c23adc"
+_SFCN_LICENCE = "MIT (the repository ha-ha-ha-han/UKBiobank_deep_pretrain)"
+_SFCN_CONVENTIONS = (
+    "T1-weighted, brain alone, linearly registered to MNI152 at 1 mm (182 × 218 × 182), divided by the mean over the "
+    "whole grid, middle 160 × 192 × 160"
 )
 _DIGITS = 64  # of a whole SHA-256
 _FEWEST_DIGITS = 8
@@ -134,6 +141,15 @@ def _resnet(depth: int, sha256: str, parameters: int) -> PublishedWeights:
     )  # fmt: skip
 
 
+def _sfcn(
+    label: str, title: str, file: str, git_blob_sha1: str, parameters: int, settings: Mapping[str, object]
+) -> PublishedWeights:
+    return PublishedWeights(
+        f"sfcn-{label}", title, "sfcn", settings, f"{_SFCN}/{file}", None, git_blob_sha1, _SFCN_LICENCE, 4 * parameters,
+        _SFCN_CONVENTIONS, "T1-weighted brains of the UK Biobank; never judge these weights on them", "predictor",
+    )  # fmt: skip
+
+
 PUBLISHED: tuple[PublishedWeights, ...] = (
     _unet(
         "fastmri-unet-knee-sc", "knee_sc_leaderboard_state_dict.pt", "single-coil knee, 4×",
@@ -149,6 +165,14 @@ PUBLISHED: tuple[PublishedWeights, ...] = (
     _resnet(18, "f37072fd", 11_689_512),
     _resnet(34, "b627a593", 21_797_672),
     _resnet(50, "0676ba61", 25_557_032),
+    _sfcn(
+        "age", "SFCN, brain age from 42 to 82 years", "brain_age/run_20190719_00_epoch_best_mae.p",
+        "3631938002f789a842469132155380fa36de7d4d", 2_952_936, {},
+    ),
+    _sfcn(
+        "sex", "SFCN, sex", "sex_prediction/run_20191008_00_epoch_last.p",
+        "ac0d602bb7d56d8fc3e05fb00414c0905bcc1ffb", 2_918_144, {"widths": [28, 58, 128, 256, 256, 64], "outputs": 2},
+    ),
 )  # fmt: skip
 """All of them; a file that you have already is opened by its path just as well."""
 

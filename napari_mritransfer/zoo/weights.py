@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.istanet import ISTANetPlus
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
+from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.networks.sliceset import SliceSet
 from napari_mritransfer.networks.unet import UNet
 from napari_mritransfer.networks.varnet import VarNet
@@ -29,8 +30,9 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "varnet": VarNet,
     "istanet": ISTANetPlus,
     "sliceset": SliceSet,
+    "sfcn": SFCN,
 }
-PREDICTORS = frozenset({"sliceset"})
+PREDICTORS = frozenset({"sliceset", "sfcn"})
 """Architectures that predict a label from a volume; all others reconstruct an image."""
 _KERNEL_AXES = 4
 _LARGEST_SETTING = 512  # channels, cascades, …: no network here comes near, and a stranger's file may say 10⁹
