@@ -23,7 +23,7 @@ from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.recon.network import ReconstructionStopped
 from napari_mritransfer.training.device import choose_device
 from napari_mritransfer.training.work import NonFinite
-from napari_mritransfer.transfer.model import merged_state, transfer, trainable_parameters
+from napari_mritransfer.transfer.model import merged_state, trainable_parameters, transfer
 
 ShouldStop = Callable[[], bool]
 
@@ -208,7 +208,7 @@ class _Stage:
             loss = functional.kl_div(output, targets[chosen].to(device), reduction="batchmean")
             if not torch.isfinite(loss):
                 raise NonFinite(
-                    f"The loss of '{settings.method}' is no number any more; choose a lower learning rate than {rate:g}."
+                    f"The loss of '{settings.method}' is no number any more; choose a learning rate below {rate:g}."
                 )
             optimiser.zero_grad()
             loss.backward()
