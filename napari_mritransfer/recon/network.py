@@ -12,10 +12,7 @@ from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.hybrid import phase_encode_last, to_hybrid
 from napari_mritransfer.recon.precision import Autocast
 from napari_mritransfer.recon.scaling import intensity_scale
-
-
-class ReconstructionStopped(Exception):
-    """The caller asked to stop between two slices."""
+from napari_mritransfer.recon.stopped import ReconstructionStopped as ReconstructionStopped
 
 
 class Unsuitable(BadInput):

@@ -160,7 +160,7 @@ def _interleaved(
 def _groups_of(checked: CheckedCohort, rows: Sequence[int]) -> dict[str, list[int]]:
     """Rows by what must stay together."""
     wanted = [checked.scans[row] for row in rows]
-    places = {scan: row for scan, row in zip(wanted, rows, strict=True)}
+    places = dict(zip(wanted, rows, strict=True))
     together = joined(wanted, checked.groups)
     of_subject: dict[str, list[int]] = {}
     for scan in wanted:

@@ -12,10 +12,10 @@ from napari_mritransfer.cohort.statistics import classification_summary, regress
 
 Scores = Mapping[str, Any]
 """Of numbers: ``mae``, ``bias``, ``r2`` with an ``…_interval`` each (None of a single group); ``correlation``;
-``calibration_slope`` and ``calibration_intercept`` of the line through true over predicted numbers (1 and 0 if these mean
-what they say); ``error_slope``, how the error grows with the true number; ``corrected``, the same of corrected numbers, or
-None. Of classes: ``accuracy``, and ``balanced_accuracy``, ``auc``, ``log_loss`` with intervals. Of both: ``n``
-predictions, ``n_groups`` and ``note``."""
+``calibration_slope`` and ``calibration_intercept`` of the line through true over predicted numbers (1 and 0 if these
+mean what they say); ``error_slope``, how the error grows with the true number; ``corrected``, the same of corrected
+numbers, or None. Of classes: ``accuracy``, and ``balanced_accuracy``, ``auc``, ``log_loss`` with intervals. Of both:
+``n`` predictions, ``n_groups`` and ``note``."""
 
 
 def scores_of(found: Tested, label: Label, *, seed: int, n_boot: int = 2000) -> Scores:
