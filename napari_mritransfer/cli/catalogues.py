@@ -52,10 +52,21 @@ def _show_predictors(cards: Sequence[CohortCard]) -> None:
             {
                 "Predicts": card.predicts,
                 "Parameters": f"{card.parameters:,}",
-                "Slices": f"{card.slicing}, joined by {card.pooling}",
+                **_seen(card),
                 **_told({name: fact for name, fact in card.training.items() if name != "simulated"}, card.metrics),
             }
         )
+
+
+def _seen(card: CohortCard) -> dict[str, str]:
+    """How scans are looked at: slice by slice, or whole."""
+    if card.slicing:
+        return {"Slices": f"{card.slicing}, joined by {card.pooling}"}
+    looks = {"Sees": "the whole volume" + (", of a brain without its skull" if card.brain_only else "")}
+    if (bins := card.bins) is None:
+        return looks
+    stop, unit = bins["start"] + bins["count"] * bins["width"], f" {card.unit}".rstrip()
+    return looks | {"Bins": f"{bins['count']} from {bins['start']:g} to {stop:g}{unit}; nothing beyond is predicted"}
 
 
 def _told(training: Mapping[str, object], metrics: Mapping[str, object]) -> dict[str, str]:

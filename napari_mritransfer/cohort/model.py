@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.preparation import Preparation
 from napari_mritransfer.io.atomic import write_bytes
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.networks.sliceset import SliceSet, without_embedding_norm
 from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.training.tensorfile import serialised
@@ -126,7 +129,7 @@ def open_cohort_model(source: str, *, label: Label | None = None, **known: objec
     UnreadableWeights
         If there is no such model, its files cannot be trusted, or they hold another kind of network.
     """
-    cards = {card.name: card for card in cohort_cards()}
+    cards = {card.name: card for card in cohort_cards() if card.architecture == "sliceset"}
     if card := cards.get(source):
         return _shipped(card)
     path = Path(source)
@@ -140,7 +143,7 @@ def open_cohort_model(source: str, *, label: Label | None = None, **known: objec
     state, metadata = read_weights(path, **known)
     network = assemble(state, metadata, path)
     if not isinstance(network, SliceSet):
-        raise UnreadableWeights(f"{path.name} holds a network that reconstructs images; choose one that predicts.")
+        raise UnreadableWeights(f"{path.name} holds {_other_kind(network)}; choose a slice-set network.")
     notes = _notes(path, metadata)
     facts = _facts(metadata, path)
     if facts is None:
@@ -195,6 +198,12 @@ def _facts(metadata: Mapping[str, str], path: Path) -> Facts | None:
         raise UnreadableWeights(
             f"{path.name} does not describe its label as it should ({error}); get it from its author again."
         ) from error
+
+
+def _other_kind(network: nn.Module) -> str:
+    if isinstance(network, SFCN):
+        return "an SFCN, which sees whole brains rather than slices and is for `mritransfer cohort reuse`"
+    return "a network that reconstructs images"
 
 
 def _notes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from napari_mritransfer.cohort.label import Label
+from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.io.errors import BadInput
 
 _OF_LABEL = ("label", "task", "unit", "classes", "mean", "std")
 _NUMBERS = ("heads", "mean", "std")
 _OF_NETWORK = ("pooling", "slicing", "heads")
+_BINS = "bins"
+_BINS_EXAMPLE = "bins=42/82"
 _EXAMPLE = "pooling=max,label=age,unit=years"
 
 
 def read_told(text: str) -> dict[str, Any]:
-    """``name=value`` pairs with commas between them; several classes are separated by ``/``.
+    """``name=value`` pairs with commas between them; several classes, and both ends of bins, are separated by ``/``.
 
     Raises
     ------
@@ -23,8 +26,8 @@ def read_told(text: str) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         name, is_pair, value = (part.strip() for part in pair.partition("="))
-        if not is_pair or name not in (*_OF_LABEL, *_OF_NETWORK):
-            known = ", ".join((*_OF_NETWORK, *_OF_LABEL))
+        if not is_pair or name not in (*_OF_LABEL, *_OF_NETWORK, _BINS):
+            known = ", ".join((*_OF_NETWORK, *_OF_LABEL, _BINS))
             raise BadInput(f"'{pair}' tells nothing about a network; write pairs of {known}, such as {_EXAMPLE}.")
         try:
             told[name] = (int if name == "heads" else float)(value) if name in _NUMBERS else value
@@ -54,6 +57,24 @@ def label_told(told: Mapping[str, Any]) -> Label | None:
         )  # fmt: skip
     except ValueError as error:
         raise BadInput(f"What was told of the label makes no sense: {error}") from error
+
+
+def bins_told(told: Mapping[str, Any], count: int) -> Bins | None:
+    """So many equal bins over the range that was told, such as ``42/82``; None if none was.
+
+    Raises
+    ------
+    BadInput
+        If it is no range.
+    """
+    if _BINS not in told:
+        return None
+    start, _, stop = str(told[_BINS]).partition("/")
+    try:
+        width = (float(stop) - float(start)) / count
+        return Bins(float(start), width, count, width)
+    except ValueError as error:
+        raise BadInput(f"The bins '{told[_BINS]}' are no range; write both ends, such as {_BINS_EXAMPLE}.") from error
 
 
 def network_told(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,6 +77,9 @@ class SFCN(nn.Module):
                 conv_6=nn.Conv3d(before, outputs, 1),  # called so whatever the number of blocks
             )
         )
+        # channels last: convolutions and poolings of a full-size brain take half the time; one channel of input
+        # belongs to either order, so it is the weights that decide
+        self.to(memory_format=torch.channels_last_3d)
 
     def features(self, volumes: Tensor) -> Tensor:
         """``(n, 1, i, j, k)`` volumes to ``(n, features)``: averaged over the brain, before dropout."""

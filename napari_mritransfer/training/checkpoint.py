@@ -97,7 +97,7 @@ def check_named(source: str) -> None:
         return
     if path.suffix or len(path.parts) > 1:
         raise UnknownModel(f"There is no model file or run directory at {source}; check the path.")
-    is_other = published_weights(source, "encoder") or any(card.name == source for card in cohort_cards())
+    is_other = published_weights(source, None) or any(card.name == source for card in cohort_cards())
     what = f"'{source}' does not reconstruct images" if is_other else f"There is no model called '{source}'"
     raise UnknownModel(f"{what}; choose one of: {', '.join(names)}.")
 

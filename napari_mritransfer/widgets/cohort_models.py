@@ -41,9 +41,9 @@ class CohortModel:
 
 
 def shipped_models() -> list[CohortModel]:
-    """Those that come with the package; none where their cards are damaged, so that others can still be used."""
+    """Slice-set networks that come with the package; none where cards are damaged, so that others can still be used."""
     try:
-        return [_shipped(card) for card in cohort_cards()]
+        return [_shipped(card) for card in cohort_cards() if card.architecture == "sliceset"]
     except BadInput:
         return []
 

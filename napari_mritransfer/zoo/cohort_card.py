@@ -17,6 +17,10 @@ _FOLDER = resources.files("napari_mritransfer") / "resources" / "cohort_models"
 _SLICINGS = ("sagittal", "coronal", "axial")
 _POOLINGS = ("mean", "max", "attention")
 _TOLD = ("data", "licence", "simulated")  # what nobody may be left to guess
+_MAY_LACK = ("bins", "brain_only")  # cards that were written before there were networks for whole brains
+_WHOLE_BRAINS = "sfcn"  # the architecture
+_SFCN_OUTPUTS = 40  # where the settings do not say
+_BINS = ("start", "width", "count", "sigma")
 _ROUNDING = 0.01  # of the mean of relative weights, which are stored with few digits
 _FEWEST_CLASSES = 3  # two are a yes or no
 
@@ -46,17 +50,21 @@ class CohortCard:
     classes
         Their names in the order of the outputs; none for numbers.
     label_mean, label_std
-        Of numbers, over the training scans: the network predicts (value - mean) / std.
+        Of numbers, over the training scans: a slice-set network predicts (value - mean) / std.
     preparation
         What scans have to go through first: arguments of `cohort.preparation.Preparation`.
     slicing, pooling
-        How volumes are cut, and how slices are joined.
+        How volumes are cut, and how slices are joined; empty for an SFCN, which sees whole brains.
     mean_attention
         ``(slices,)`` relative weights (1 is uniform), mean over the validation scans; empty where unknown.
     training
         Data, whether these are simulated, licence, seed, command, subjects kept out: the sentences of the card.
     metrics
         Measured quality, each with its convention.
+    bins
+        Of an SFCN for numbers: ``start``, ``width``, ``count`` and ``sigma``, see `cohort.reuse.bins`.
+    brain_only
+        Whether it learned from scans that show the brain and nothing else.
     """
 
     name: str
@@ -77,6 +85,8 @@ class CohortCard:
     mean_attention: tuple[float, ...]
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    bins: Mapping[str, float] | None = None
+    brain_only: bool = False
 
     @property
     def weights(self) -> Path:
@@ -136,7 +146,7 @@ def _read(path: Path) -> CohortCard:
         if not isinstance(record, dict):
             raise ValueError("it is no JSON object")
         wanted = {field.name for field in fields(CohortCard)} - {"name"}
-        if wrong := sorted(wanted ^ record.keys()):
+        if wrong := sorted(wanted ^ (record.keys() | _MAY_LACK)):
             raise ValueError(f"'{wrong[0]}' is {'missing' if wrong[0] in wanted else 'unknown'}")
         for name in ("classes", "mean_attention"):
             record[name] = tuple(record[name])
@@ -172,14 +182,38 @@ def _check(card: CohortCard) -> None:
     _demand(fits[card.task], f"{len(card.classes)} classes are not those of a {card.task} label")
     _demand(math.isfinite(card.label_mean), "'label_mean' is no number")
     _demand(math.isfinite(card.label_std) and card.label_std > 0, "'label_std' is no positive number")
+    _demand(isinstance(card.brain_only, bool), "'brain_only' is neither true nor false")
+    if card.architecture == _WHOLE_BRAINS:
+        _check_outputs(card)
+    else:
+        _check_slices(card)
+    for name in _TOLD:
+        _demand(name in card.training, f"'training' does not tell '{name}'")
+    _demand(isinstance(card.training["simulated"], bool), "'simulated' is neither true nor false")
+
+
+def _check_slices(card: CohortCard) -> None:
     for name, known in (("slicing", _SLICINGS), ("pooling", _POOLINGS)):
         value = getattr(card, name)
         _demand(value in known, f"there is no {name} '{value}'")
         _demand(card.settings.get(name, value) == value, f"'{name}' and the settings differ")
     _check_attention(card.mean_attention, card.settings.get("grid"), card.slicing)
-    for name in _TOLD:
-        _demand(name in card.training, f"'training' does not tell '{name}'")
-    _demand(isinstance(card.training["simulated"], bool), "'simulated' is neither true nor false")
+    _demand(card.bins is None, f"a network of architecture '{card.architecture}' has no 'bins'")
+
+
+def _check_outputs(card: CohortCard) -> None:
+    """Of an SFCN: bins for numbers, classes otherwise, and nothing about slices."""
+    _demand((card.slicing, card.pooling, card.mean_attention) == ("", "", ()), "an SFCN has no slices")
+    outputs = card.settings.get("outputs", _SFCN_OUTPUTS)
+    if card.task != "regression":
+        _demand(card.bins is None, "'bins' are for numbers, and it predicts classes")
+        _demand(outputs == len(card.classes), f"{outputs} outputs are not {len(card.classes)} classes")
+        return
+    _demand(isinstance(card.bins, dict) and card.bins.keys() == set(_BINS), f"'bins' do not tell {', '.join(_BINS)}")
+    bins = card.bins or {}
+    _demand(all(math.isfinite(number) for number in bins.values()), "'bins' are no numbers")
+    _demand(bins["width"] > 0 and bins["sigma"] > 0, "'bins' are empty")
+    _demand(outputs == bins["count"], f"{outputs} outputs are not {bins['count']} bins")
 
 
 def _check_attention(weights: Sequence[float], grid: Sequence[int] | None, slicing: str) -> None:

@@ -145,8 +145,11 @@ def _fetch(
 def _known(entry: PublishedWeights, path: Path, noted: Path) -> str | None:
     """The whole SHA-256 that the file has to have; None if no more is known of it than the entry says.
 
-    A file that lies there already and does not begin as it was published is forgotten.
+    A file that lies there already and is not the one that was published, as far as that is known, is forgotten.
     """
+    if entry.git_blob_sha1 is not None and path.is_file() and git_blob_sha1(path) != entry.git_blob_sha1:
+        path.unlink()
+        noted.unlink(missing_ok=True)
     published = entry.sha256 or ""
     if len(published) == _WHOLE:
         return published

@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from napari_mritransfer.cli.app import app
+from napari_mritransfer.cohort.model import open_cohort_model
+from napari_mritransfer.cohort.reuse.model import open_sfcn
 from napari_mritransfer.zoo import cohort_card as module
 from napari_mritransfer.zoo.card import UnknownModel, model_cards
 from napari_mritransfer.zoo.cohort_card import BrokenCard, CohortCard, cohort_card, cohort_cards
-from napari_mritransfer.zoo.weights import load_file, sha256_of
+from napari_mritransfer.zoo.weights import UnreadableWeights, load_file, sha256_of
 
 RECORD = {
     "title": "Age of simulated heads",
@@ -32,6 +34,14 @@ RECORD = {
     "metrics": {"MAE in years, 12 test scans": 3.2},
 }
 MEDICINE = {"task": "binary", "label": "disease", "classes": ["healthy", "diseased"], "unit": ""}
+WHOLE_BRAINS = {
+    "architecture": "sfcn", "settings": {"widths": [2, 3], "outputs": 20, "grid": [40, 48, 40]}, "slicing": "",
+    "pooling": "", "mean_attention": [], "bins": {"start": 42, "width": 2.0, "count": 20, "sigma": 2.0},
+    "brain_only": True,
+}  # fmt: skip
+WHOLE_BRAINS_OF_TWO = {
+    **WHOLE_BRAINS, **MEDICINE, "settings": {"outputs": 2}, "bins": None, "brain_only": False,
+}  # fmt: skip
 shipped = pytest.mark.parametrize("card", cohort_cards(), ids=lambda card: card.name)
 
 
@@ -130,6 +140,28 @@ def test_a_card_that_cannot_be_right_is_one_sentence(folder, changes, said):
     assert said in broken(folder / "sim-age.json")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"bins": None}, "'bins' do not tell start, width, count, sigma"),
+        ({"bins": {"start": 42, "width": 2.0, "count": 20}}, "'bins' do not tell"),
+        ({"bins": {"start": 42, "width": -2.0, "count": 20, "sigma": 2.0}}, "'bins' are empty"),
+        ({"bins": {"start": "low", "width": 2.0, "count": 20, "sigma": 2.0}}, "must be real number"),
+        ({"bins": {"start": 42, "width": 2.0, "count": 19, "sigma": 2.0}}, "20 outputs are not 19 bins"),
+        ({"settings": {}}, "40 outputs are not 20 bins"),
+        ({"slicing": "axial"}, "an SFCN has no slices"),
+        ({"mean_attention": [1.0]}, "an SFCN has no slices"),
+        ({"brain_only": "yes"}, "'brain_only' is neither true nor false"),
+        ({**MEDICINE, "settings": {"outputs": 2}}, "'bins' are for numbers"),
+        ({**WHOLE_BRAINS_OF_TWO, "settings": {"outputs": 3}}, "3 outputs are not 2 classes"),
+        ({"architecture": "sliceset", "slicing": "axial", "pooling": "max"}, "'sliceset' has no 'bins'"),
+    ],
+)
+def test_a_card_of_a_network_for_whole_brains_has_to_be_right_too(folder, changes, said):
+    write(folder / "sim-age.json", **WHOLE_BRAINS | changes)
+    assert said in broken(folder / "sim-age.json")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, "3", b"\xff\xfe"])
 def test_a_card_that_is_no_json_object_is_one_sentence(folder, text):
     (folder / "sim-age.json").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -160,6 +192,19 @@ def test_the_command_line_lists_them_under_a_heading_of_their_own(folder):
     assert told == [("prediction", "sim-age"), ("prediction", "sim-disease")]
 
 
+def test_networks_for_whole_brains_are_listed_by_what_they_see(folder):
+    write(folder / "sim-sfcn-age.json", **WHOLE_BRAINS)
+    write(folder / "sim-sfcn-disease.json", **WHOLE_BRAINS_OF_TWO)
+    plain = " ".join(call().stdout.split()).partition("sim-sfcn-age")[2]
+    assert "the whole volume, of a brain without its skull" in plain
+    assert "20 from 42 to 82 years; nothing beyond is predicted" in plain
+    assert "joined by" not in plain
+    assert cohort_card("sim-sfcn-age").brain_only
+    assert cohort_card("sim-sfcn-disease").bins is None
+    with pytest.raises(UnreadableWeights, match="There is no model called 'sim-sfcn-age'; choose one of: sim-age"):
+        open_cohort_model("sim-sfcn-age")
+
+
 def test_the_list_of_all_holds_them_too(folder):
     rows = {row["name"]: row for row in json.loads(call("list", "--json").stdout)}
     assert (rows["sim-age"]["shipped"], rows["sim-age"]["kind"]) == (True, "prediction")
@@ -181,3 +226,9 @@ def test_shipped_weights_are_those_of_their_card(card: CohortCard):
     assert json.loads(metadata["settings"]) == dict(card.settings)
     assert sum(parameter.numel() for parameter in network.parameters()) == card.parameters
     assert {"seed", "command"} <= card.training.keys()
+    if card.architecture == "sfcn":  # the file and its card say the same
+        facts = open_sfcn(card.name).facts
+        assert (None if facts.bins is None else facts.bins.as_record()) == card.bins
+        assert facts.preparation.as_record() == dict(card.preparation)
+        assert (facts.label.name, facts.label.unit, facts.label.task) == (card.label, card.unit, card.task)
+        assert (facts.brain_only, facts.simulated) == (card.brain_only, card.simulated)

@@ -236,12 +236,12 @@ def test_the_cache_may_be_moved(monkeypatch, tmp_path):
 
 def test_published_entries_are_complete():
     names = [row.name for row in PUBLISHED]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 15
     for row in PUBLISHED:
         assert published_weights(row.name, kind=None) is row
         assert (published_weights(row.name) is row) == (row.kind == "reconstruction")
         assert row.url.startswith("https://")
-        assert row.file_name.endswith((".pt", ".pkl", ".pth"))
+        assert row.file_name.endswith((".pt", ".pkl", ".pth", ".p"))
         assert row.licence
         assert row.conventions
         assert row.training

@@ -10,7 +10,7 @@ from napari_mritransfer.cohort.crop import GRID_MM
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.preparation import Preparation
 from napari_mritransfer.cohort.reuse.bins import Bins
-from napari_mritransfer.cohort.told import label_told
+from napari_mritransfer.cohort.told import bins_told, label_told
 from napari_mritransfer.io.atomic import write_bytes
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.networks.sfcn import SFCN
@@ -18,7 +18,7 @@ from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.training.tensorfile import serialised
 from napari_mritransfer.transfer.model import fingerprint, merged_state
 from napari_mritransfer.zoo.cohort_card import cohort_cards
-from napari_mritransfer.zoo.download import fetched_file
+from napari_mritransfer.zoo.download import fetched_file, git_blob_sha1
 from napari_mritransfer.zoo.published import PUBLISHED, published_weights
 from napari_mritransfer.zoo.weights import UnreadableWeights, assemble, guesses, read_weights, sha256_of
 
@@ -57,6 +57,11 @@ class SfcnFacts:
     expected_error: str = ""
     simulated: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers without bins and classes with them, such as a file of a stranger may say."""
+        if (self.bins is not None) != (self.label.task == "regression"):
+            raise ValueError(f"a label with task '{self.label.task}' {'lacks' if self.bins is None else 'has no'} bins")
 
     def as_record(self) -> dict[str, Any]:
         """A JSON-ready dict."""
@@ -125,7 +130,7 @@ def open_sfcn(source: str, **told: Any) -> SfcnModel:
     source
         What the user typed.
     **told
-        Of the label, where the file does not say, see `cohort.told`.
+        Of the label and its bins, where the file does not say, see `cohort.told`.
 
     Raises
     ------
@@ -141,8 +146,11 @@ def open_sfcn(source: str, **told: Any) -> SfcnModel:
         raise UnreadableWeights(f"{path.name} holds a network of another kind; choose an SFCN, such as sfcn-age.")
     facts, notes = _facts(metadata, path), tuple(f"{path.name}: {sentence}" for sentence in guesses(metadata))
     if facts is None:
-        facts, assumed = _published_facts(network, label_told(told))
-        notes += tuple(f"{path.name}: {sentence}" for sentence in assumed)
+        facts, assumed = _published_facts(network, told)
+        if not _is_published(path):  # of those it is known, and nothing has to be assumed
+            notes += tuple(f"{path.name}: {sentence}" for sentence in assumed)
+    elif told:
+        notes += (f"{path.name} says itself what it predicts, so what was told of it was not used.",)
     expected = facts.bins.count if facts.bins is not None else len(facts.label.classes)
     if expected != network.outputs:
         raise UnreadableWeights(
@@ -192,13 +200,24 @@ def _path_of(source: str) -> tuple[Path, str]:
             raise UnreadableWeights(f"The weights of {source} are missing or were changed; reinstall the package.")
         return card.weights, source
     if entry := published_weights(source, "predictor"):
-        return fetched_file(entry), entry.title
+        path = fetched_file(entry)
+        if git_blob_sha1(path) != entry.git_blob_sha1:
+            raise UnreadableWeights(
+                f"{path} is not the file that was published as {source}; delete it and run "
+                f"`mritransfer models fetch {source}`, or give the path of a file that you trust."
+            )
+        return path, entry.title
     path = Path(source)
     path = path / BEST if path.is_dir() else path
     if not path.is_file():
         names = ", ".join([*cards, *(entry.name for entry in PUBLISHED if entry.kind == "predictor")])
         raise UnreadableWeights(f"There is no network called '{source}'; choose one of: {names}, or give a path.")
     return path, path.name if path.name != BEST else path.parent.name
+
+
+def _is_published(path: Path) -> bool:
+    known = {entry.git_blob_sha1 for entry in PUBLISHED if entry.kind == "predictor"}
+    return git_blob_sha1(path) in known
 
 
 def _facts(metadata: Mapping[str, str], path: Path) -> SfcnFacts | None:
@@ -212,23 +231,35 @@ def _facts(metadata: Mapping[str, str], path: Path) -> SfcnFacts | None:
         ) from error
 
 
-def _published_facts(network: SFCN, told: Label | None) -> tuple[SfcnFacts, tuple[str, ...]]:
-    """What the authors' papers say of files that say nothing themselves."""
+def _published_facts(network: SFCN, told: Mapping[str, Any]) -> tuple[SfcnFacts, tuple[str, ...]]:
+    """What a person or else the authors' papers say of files that say nothing themselves, and what was assumed."""
     spacing = round(GRID_MM[0] / network.grid[0], 2)
-    preparation = Preparation(spacing_mm=spacing, normalisation="mean")
-    bins = Bins()
-    if told is not None:
-        is_number = told.task == "regression"
-        return SfcnFacts(told, Bins(count=network.outputs) if is_number else None, preparation, True), ()
-    if network.outputs == bins.count:
-        assumed = f"it predicts age in {bins.count} bins from {bins.start:g} to {bins.stop:g} years"
-        label, own_bins = Label("age", unit="years"), bins
-    elif network.outputs == 2:
-        assumed, own_bins = "its first output is female, its second one male", None
-        label = Label("sex", "binary", classes=("female", "male"))
-    else:
-        classes = tuple(f"class {index}" for index in range(network.outputs))
-        assumed, own_bins = f"its {network.outputs} outputs are classes", None
-        label = Label("prediction", "classes", classes=classes)
-    sentence = f"It does not say what it predicts; as in the authors' published files, {assumed}, from brains alone."
-    return SfcnFacts(label, own_bins, preparation, True), (sentence,)
+    label, bins = label_told(told), bins_told(told, network.outputs)
+    said = [
+        f"It does not say how scans were prepared; as published, brains alone on the MNI grid at {spacing:g} mm, "
+        "divided by their mean, were assumed."
+    ]
+    if label is None:
+        label, assumed = _published_label(network.outputs, bins)
+        said.append(f"It does not say what it predicts; {assumed} was assumed.")
+    if label.task == "regression" and bins is None:
+        bins = Bins()
+        if network.outputs != bins.count:
+            raise BadInput(
+                f"A network with {network.outputs} outputs does not say which values of '{label.name}' they are; tell "
+                "it, such as bins=42/82, or tell the classes if it predicts those."
+            )
+        said.append(f"It does not say where its bins lie; {bins.start:g} to {bins.stop:g} was assumed, as published.")
+    if label.task != "regression" and bins is not None:
+        raise BadInput(f"Bins are for numbers, and '{label.name}' has classes; tell either.")
+    return SfcnFacts(label, bins, Preparation(spacing_mm=spacing, normalisation="mean"), True), tuple(said)
+
+
+def _published_label(outputs: int, bins: Bins | None) -> tuple[Label, str]:
+    """Of a network with so many outputs, and in words."""
+    if bins is not None or outputs == Bins().count:
+        return Label("age", unit="years"), "age in years"
+    if outputs == 2:
+        return Label("sex", "binary", classes=("female", "male")), "sex, female before male as published,"
+    classes = tuple(f"class {index}" for index in range(outputs))
+    return Label("prediction", "classes", classes=classes), f"a label with {outputs} classes"

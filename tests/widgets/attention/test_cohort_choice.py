@@ -59,10 +59,11 @@ def test_trainings_on_cohorts_are_listed_newest_first_and_nothing_else(tmp_path)
 
 def test_a_card_is_told_in_sentences(monkeypatch):
     card = SimpleNamespace(
-        name="sim-age", title="Simulated age", predicts="age in years", slicing="sagittal", pooling="mean",
-        simulated=True, training={"data": "60 warped heads."}, settings={"positions": "sinusoidal"},
+        name="sim-age", architecture="sliceset", title="Simulated age", predicts="age in years", slicing="sagittal",
+        pooling="mean", simulated=True, training={"data": "60 warped heads."}, settings={"positions": "sinusoidal"},
     )  # fmt: skip
-    monkeypatch.setattr("napari_mritransfer.widgets.cohort_models.cohort_cards", lambda: [card])
+    whole_brains = SimpleNamespace(name="sim-sfcn-age", architecture="sfcn")  # has no slices to show attention of
+    monkeypatch.setattr("napari_mritransfer.widgets.cohort_models.cohort_cards", lambda: [whole_brains, card])
     (model,) = shipped_models()
     assert model.about == (
         "Simulated age. Predicts age in years; looks at sagittal slices, joined by mean pooling. "
