@@ -79,11 +79,20 @@ class SFCN(nn.Module):
         )
         # channels last: convolutions and poolings of a full-size brain take half the time; one channel of input
         # belongs to either order, so it is the weights that decide
-        self.to(memory_format=torch.channels_last_3d)
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # its stubs lack that
 
     def features(self, volumes: Tensor) -> Tensor:
-        """``(n, 1, i, j, k)`` volumes to ``(n, features)``: averaged over the brain, before dropout."""
-        return self.classifier[0](self.feature_extractor(volumes)).flatten(1)
+        """``(n, 1, i, j, k)`` volumes to ``(n, features)``: averaged over the brain, before dropout.
+
+        Raises
+        ------
+        ValueError
+            If the volumes are not of `grid`: poolings cut off what is left over, so that a few voxels more would pass.
+        """
+        if volumes.shape[2:] != self.grid:
+            raise ValueError(f"Volumes of {tuple(volumes.shape[2:])} voxels are not of the network's grid {self.grid}.")
+        averaged: Tensor = self.classifier[0](self.feature_extractor(volumes))
+        return averaged.flatten(1)
 
     def head(self, features: Tensor) -> Tensor:
         """``(n, features)`` to ``(n, outputs)`` log-probabilities."""

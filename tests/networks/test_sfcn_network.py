@@ -70,6 +70,13 @@ def test_networks_that_cannot_be_are_refused(settings, said):
         small(**settings)
 
 
+def test_volumes_of_another_grid_are_refused():
+    """Also one voxel longer, which the poolings would cut off without a word."""
+    for shape in ((9, 11, 9), (18, 22, 16), (9, 11)):
+        with pytest.raises(ValueError, match=r"are not of the network's grid \(9, 11, 8\)"):
+            small()(torch.zeros(1, 1, *shape))
+
+
 def test_only_training_drops_features():
     network, features = small(dropout=0.5), torch.ones(1, 4)
     assert torch.equal(network.head(features), network.head(features))
