@@ -50,7 +50,7 @@ def main() -> None:
     own = rows[FORWARD]
     print(
         f"\nLog-probabilities of both orders of memory differ by {apart:.1e}. "
-        f"One forward: {own['seconds']:.2f} s (limit {LIMIT_S} s), {own['peak_mib']:.0f} MiB (limit {LIMIT_MIB:.0f} MiB)."
+        f"One forward: {own['seconds']:.2f} s (limit {LIMIT_S}), {own['peak_mib']:.0f} MiB (limit {LIMIT_MIB:.0f})."
     )
 
 
