@@ -1,23 +1,20 @@
 """Attention maps over their scans in napari's grid, beside the plain scan: one slice, one zoom, one scale for all."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Image, Layer
+from napari.layers import Image
 
-from napari_mritransfer.widgets.attention_cells import MAP, OPACITY, SCALE, captions, map_cell, volume_cell
+from napari_mritransfer.widgets.attention_cells import OPACITY, SCALE, captions, map_cell, volume_cell
 from napari_mritransfer.widgets.attention_data import AttentionData, AttentionView
-from napari_mritransfer.widgets.board_layout import bring_first
-from napari_mritransfer.widgets.grid_board import GridBoard
-from napari_mritransfer.widgets.layers import KEY, window
+from napari_mritransfer.widgets.layers import window
+from napari_mritransfer.widgets.paired_board import PairedBoard
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_LAYERS_PER_CELL = 2
 
-
-class AttentionBoard(GridBoard):
+class AttentionBoard(PairedBoard):
     """The plain scan, then one cell per view: the scan, and over it the map. GUI thread only.
 
     Views that cut the scan another way have no place here: a slider moves along one axis.
@@ -38,54 +35,16 @@ class AttentionBoard(GridBoard):
         self, viewer: "Viewer", data: AttentionData, views: Sequence[AttentionView], *, opacity: float = OPACITY
     ) -> None:
         first = views[0]
-        super().__init__(viewer, first.stack, first.extent_mm, layers_per_cell=_LAYERS_PER_CELL)
+        super().__init__(viewer, first.stack, first.extent_mm, grey=window(first.volume.image), opacity=opacity)
         self.data = data
         self.slicing = first.slicing
-        self._window = window(first.volume.image)
-        self._maps: dict[Image, Image] = {}
         self._views: dict[Image, AttentionView | None] = {}
-        self._opacity = opacity
         self.come()
         for view in (None, *views):
             shown = first if view is None else view
-            volume = self._add(volume_cell(shown, self.identity))
-            self.captions.prepare(volume)
-            self._views[volume] = view
-            self._maps[volume] = self._add(map_cell(shown, self.identity, is_empty=view is None))
-        self.window, self.opacity = self._window, opacity
-        self.stand(next(iter(self._views)))
-
-    @property
-    def cells(self) -> list[Image]:
-        """All layers that are there, each scan before its map, from left to right."""
-        there = self.in_order([*self._maps, *self._maps.values()])
-        return [layer for volume in there if volume in self._maps for layer in (volume, self._maps[volume])]
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """Lower and upper end of the scans' grey levels."""
-        return self._window
-
-    @window.setter
-    def window(self, limits: tuple[float, float]) -> None:
-        self._window = (float(limits[0]), float(limits[1]))
-        self._give(self._maps, "contrast_limits", self._window)
-
-    @property
-    def opacity(self) -> float:
-        """Of the maps, from 0 (hidden) to 1."""
-        return self._opacity
-
-    @opacity.setter
-    def opacity(self, opacity: float) -> None:
-        self._opacity = float(opacity)
-        self._give(self._maps.values(), "opacity", self._opacity)
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Lower and upper end of the maps' colours."""
-        limits = next(iter(self._maps.values())).contrast_limits
-        return float(limits[0]), float(limits[1])
+            empty = map_cell(shown, self.identity, is_empty=view is None)
+            self._views[self.add_pair(volume_cell(shown, self.identity), empty)] = view
+        self.stand()
 
     def statement(self) -> str:
         """What the colours mean."""
@@ -94,73 +53,11 @@ class AttentionBoard(GridBoard):
             return f"Maps from 0 to {high:g} (brightest), 1 = uniform, the same for all; never stretched."
         return f"Maps from {low:.3g} to {high:.3g} (brightest) by hand, 1 = uniform, the same for all."
 
+    def texts(self, shown: Sequence[Image], width: float) -> tuple[list[str], int]:
+        """Scan, prediction and difference."""
+        return captions(self.data, [self._views[volume] for volume in shown], width)
+
     def forget_cells(self) -> None:
         """The layers are gone."""
-        self._maps.clear()
+        super().forget_cells()
         self._views.clear()
-
-    # ------------------------------------------------------------------ what happens to the layers
-
-    def settle(self, there: set[Any]) -> None:
-        """GUI thread. A scan and its map go together, side by side in front of all other layers."""
-        self.is_busy = True
-        whole = {one: its_map for one, its_map in self._maps.items() if one in there and its_map in there}
-        self.remove([layer for pair in self._maps.items() if pair[0] not in whole for layer in pair])
-        self._maps = whole
-        if self._maps:
-            # napari counts all layers, hidden ones too, when it puts neighbours into a cell
-            bring_first(self.viewer.layers, self.cells)
-            shown = [volume for volume in self.in_order(self._maps) if volume.visible]
-            self.layout.arrange(len(shown))
-            texts = captions(self.data, [self._views[volume] for volume in shown], self.layout.cell_width)
-            self.captions.write(shown, *texts)
-        self.is_busy = False
-        if self._maps:
-            self.changed.emit()
-        else:
-            self.leave()
-
-    def watched(self, cell: Image) -> list[tuple[Any, Any]]:
-        """Its visibility and its looks."""
-        events: Any = cell.events
-        looks = ("contrast_limits", "colormap", "gamma", "opacity")
-        return [(events.visible, self._on_visible_changed), *((events[name], self._on_look_changed) for name in looks)]
-
-    def _on_visible_changed(self, event: Any) -> None:
-        """GUI thread. A scan is hidden together with its map."""
-        if self.is_busy:
-            return
-        self.is_busy = True
-        for pair in self._maps.items():
-            if event.source in pair:
-                for layer in pair:
-                    layer.visible = event.source.visible
-        self.is_busy = False
-        self.settle_soon()
-
-    def _on_look_changed(self, event: Any) -> None:
-        """GUI thread. What is done to one scan or one map is done to all: else they cannot be compared."""
-        if self.is_busy:
-            return
-        name, value = event.type, getattr(event.source, event.type)
-        is_map = event.source in self._maps.values()
-        if name == "opacity" and is_map:
-            self._opacity = float(value)
-        if name == "contrast_limits" and not is_map:
-            self._window = (float(value[0]), float(value[1]))
-        self._give(self._maps.values() if is_map else self._maps, name, value)
-
-    def _give(self, layers: Any, name: str, value: Any) -> None:
-        was_busy, self.is_busy = self.is_busy, True
-        for layer in layers:
-            setattr(layer, name, value)
-        self.is_busy = was_busy
-        self.changed.emit()
-
-    def _add(self, cell: Any) -> Image:
-        image = Layer.create(*cell)
-        if image.metadata[KEY]["role"] == MAP:  # a slice may count many times more than the scale shows
-            image.contrast_limits_range = (0.0, max(SCALE[1], float(image.data.max())))
-        self.viewer.layers.insert(len(self._maps) + len(self._views), image)
-        self.follow(image)
-        return image

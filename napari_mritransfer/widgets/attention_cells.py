@@ -10,9 +10,9 @@ from napari_mritransfer.io import Scan
 from napari_mritransfer.widgets.attention_data import AttentionData, AttentionView
 from napari_mritransfer.widgets.captions import fitted
 from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
+from napari_mritransfer.widgets.paired_board import MAP, VOLUME
 
 KIND = "attention"
-VOLUME, MAP = "volume", "map"
 COLOURS, BLENDING = "inferno", "translucent"  # added to the scan, the brightest colours would hide it
 SCALE = (0.0, SHOWN_UP_TO)  # never stretched to what is there: then every map would look as if it meant something
 OPACITY = 0.5

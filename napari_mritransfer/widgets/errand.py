@@ -107,8 +107,15 @@ class Errand(QObject):
         if self.is_busy:
             raise BadInput(self._busy)
 
-    def ask(self, command: Mapping[str, Any], title: str, then: Callable[[Any], None]) -> None:
+    def ask(
+        self, command: Mapping[str, Any], title: str, then: Callable[[Any], None], *, stopped: str = _STOPPED
+    ) -> None:
         """Send a command to the worker; `then` gets the fields of its `Result`.
+
+        Parameters
+        ----------
+        stopped
+            What is said when it was stopped.
 
         Raises
         ------
@@ -121,7 +128,7 @@ class Errand(QObject):
             text = f"The worker process cannot be started ({error.strerror or error}); close other programs, try again."
             raise BadInput(text) from error
         self._request.told.connect(self._on_progress_told)
-        self._request.ended.connect(lambda answer: self._on_request_ended(answer, then))
+        self._request.ended.connect(lambda answer: self._on_request_ended(answer, then, stopped))
         self.to(RunState.RUNNING, f"{title}…")
 
     def read(self, work: Callable[[], Any], message: str, then: Callable[[Any], None], trouble: str) -> None:
@@ -183,7 +190,7 @@ class Errand(QObject):
             self.message = answer.text
             self.changed.emit()
 
-    def _on_request_ended(self, answer: Answer, then: Callable[[Any], None]) -> None:
+    def _on_request_ended(self, answer: Answer, then: Callable[[Any], None], stopped: str) -> None:
         """GUI thread."""
         self._request = None
         self.progress = (0, 0)
@@ -192,7 +199,7 @@ class Errand(QObject):
         elif isinstance(answer, Failed):
             self.to(RunState.FAILED, answer.reason)
         else:
-            self.to(RunState.DONE, _STOPPED)
+            self.to(RunState.DONE, stopped)
 
     def _on_thread_returned(self, found: Any) -> None:
         """GUI thread."""

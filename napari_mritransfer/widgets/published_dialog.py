@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.dock import text_label
 from napari_mritransfer.zoo.download import DownloadStopped, cached, fetch
-from napari_mritransfer.zoo.published import PUBLISHED, PublishedWeights
+from napari_mritransfer.zoo.published import PUBLISHED, Kind, PublishedWeights
 
 _POLL_S = 0.1
 _BAR_STEPS = 1000  # Qt counts in 32 bits, files in more
@@ -39,11 +39,16 @@ class PublishedDialog(QDialog):
     -------
     chosen
         The name of weights that are on this computer now.
+
+    Parameters
+    ----------
+    kind
+        Of networks; nobody can start a fine-tuning from an encoder.
     """
 
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, kind: Kind = "reconstruction") -> None:
         super().__init__(parent)
         self.setWindowTitle("Published weights")
         self.resize(560, 460)
@@ -66,7 +71,7 @@ class PublishedDialog(QDialog):
         for widget in (self.facts, self.bar, self.status):
             layout.addWidget(widget)
         layout.addLayout(row)
-        for entry in _networks():
+        for entry in _networks(kind):
             item = QListWidgetItem()
             item.setData(Qt.ItemDataRole.UserRole, entry)
             self.list.addItem(item)
@@ -189,11 +194,10 @@ def _fetched(entry: PublishedWeights, should_stop: threading.Event) -> Generator
     return outcome[0] if outcome else "The download ended without a word; try again."
 
 
-def fetched_models() -> list[tuple[str, str, Path]]:
-    """Name, title and file of the published weights that are on this computer."""
-    return [(entry.name, entry.title, path) for entry in _networks() if (path := cached(entry)) is not None]
+def fetched_models(kind: Kind = "reconstruction") -> list[tuple[str, str, Path]]:
+    """Name, title and file of the published weights of a kind that are on this computer."""
+    return [(entry.name, entry.title, path) for entry in _networks(kind) if (path := cached(entry)) is not None]
 
 
-def _networks() -> list[PublishedWeights]:
-    """Whole networks that reconstruct: nobody can start a fine-tuning from an encoder."""
-    return [entry for entry in PUBLISHED if entry.kind == "reconstruction"]
+def _networks(kind: Kind) -> list[PublishedWeights]:
+    return [entry for entry in PUBLISHED if entry.kind == kind]
