@@ -32,7 +32,7 @@ SIZE, PREFERENCES_SIZE = (1280, 800), (1000, 480)
 CHECK_SIZES = (SIZE, (1920, 1080))
 NARROW, USUAL = 320, 360  # pixels
 COMMON, RARE = 64, 64  # colours of a saved picture beside its greys: of the theme, and of its edges and plots
-DOCKS = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+DOCKS = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention", "Cohort")
 
 
 def main() -> None:

@@ -58,7 +58,11 @@ def _as_seen(found: Scan, layer: Any) -> Scan | None:
     """The map cut like the layer's scan, which a person may have asked to see otherwise; None if it is elsewhere."""
     if not is_scan_layer(layer):
         return found if layer.data.shape == found.image.shape[1:] else None
-    scan: Scan = layer.metadata[KEY]["scan"]
+    return seen_like(found, layer.metadata[KEY]["scan"])
+
+
+def seen_like(found: Scan, scan: Scan) -> Scan | None:
+    """A map with its axes in the order of a scan's; None if it does not lie where the scan lies."""
     voxels = found.axes.to_file(found.image)
     in_order = scan.axes.to_scan(voxels)
     if in_order.shape != (1, *scan.image.shape[1:]):

@@ -17,6 +17,7 @@ _DOCKS = {
     "Fine-tune": ("finetune_dock", "FinetuneDock"),
     "Compare reconstructions": ("compare_dock", "CompareDock"),
     "Slice attention": ("attention_dock", "AttentionDock"),
+    "Cohort": ("reuse_dock", "CohortDock"),
 }
 
 

@@ -71,7 +71,7 @@ def test_the_menus_show_the_docks_and_the_layer_commands(viewer):
     commands = ("Undersample this layer", "Compare selected layers", "Slice attention of this layer")
     added = {f"{name} (MRI Transfer)" for name in commands}
     assert added < entries(window.layers_menu)
-    names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+    names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention", "Cohort")
     docks = {f"{name} (MRI Transfer)" for name in names}
     assert docks < entries(window.plugins_menu)
     samples = {"Simulated head", *(f"Head, {contrast}" for contrast in ("T1-weighted", "T2-weighted", "FLAIR"))}

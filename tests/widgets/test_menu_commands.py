@@ -10,10 +10,10 @@ from scan_files import some_voxels
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.commands import attend_to_layer, compare_layers, opened, undersample_layer
 
-NAMES = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+NAMES = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention", "Cohort")
 DOCKS = {
     "load_dock": "LoadDock", "finetune_dock": "FinetuneDock", "compare_dock": "CompareDock",
-    "attention_dock": "AttentionDock",
+    "attention_dock": "AttentionDock", "reuse_dock": "CohortDock",
 }  # fmt: skip
 
 

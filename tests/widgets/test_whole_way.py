@@ -29,7 +29,7 @@ def until(there, seconds=60):
 
 viewer = napari.Viewer(show=False)
 (layer,) = viewer.open_sample("napari-mritransfer", "t2")
-names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention")
+names = ("Load scan", "Fine-tune", "Compare reconstructions", "Slice attention", "Cohort")
 docks = [opened(viewer, name) for name in names]
 loading = docks[0]
 until(loading.undersample.isEnabled)

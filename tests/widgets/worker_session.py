@@ -9,7 +9,7 @@ from napari_mritransfer.training.client import WorkerClient
 from napari_mritransfer.widgets import session as session_module
 from napari_mritransfer.widgets.settings import Preferences
 
-USERS = ("session", "load_dock", "finetune_dock", "compare_dock", "attention_dock", "sampling_form")
+USERS = ("session", "load_dock", "finetune_dock", "compare_dock", "attention_dock", "reuse_dock", "sampling_form")
 
 
 def prefer(monkeypatch, run_folder, **changes):

@@ -1,0 +1,175 @@
+"""How methods are judged, and the folded settings of networks that learn."""
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_mritransfer.widgets.dock import narrow
+from napari_mritransfer.widgets.reuse_inputs import ReuseSettings
+
+_NONE = "none"
+_AUTO = "auto"
+_CORRECTIONS = {"off": "off", "quick": "quick methods", "all": "all (slow)"}
+_AUGMENTATIONS = {"shift-mirror": "shift and mirror", "shift": "shift", "none": "none"}
+_BATCH_NORMS = {"frozen": "stay as pretrained", "moving": "move, as published"}
+
+
+class ReuseSettingsForm(QWidget):
+    """Numbers and choices; each says in its tooltip what it does.
+
+    Signals
+    -------
+    changed
+        Something was set otherwise.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        usual = ReuseSettings()
+        self.folds = _number(2, 100, "Subjects are dealt into so many parts; each part is tested once by what the "
+                             "others taught")  # fmt: skip
+        self.repeats = _number(1, 100, "The whole cross-validation so many times, with other parts")
+        self.site = narrow(QComboBox())
+        self.site.setToolTip("Column of sites: each site is tested by what the others taught, instead of folds")
+        self.sizes = QLineEdit()
+        self.sizes.setPlaceholderText("such as 20, 50")
+        self.sizes.setToolTip("Learning curve: also learn from so many subjects only, and test on the same ones")
+        self.permutations = _number(
+            0, 100_000, "How often labels are dealt out at random, for a p-value of every quick method; 0 for none"
+        )
+        self.group = narrow(QComboBox())
+        self.group.setToolTip("Column of families, or whatever else must not be learned from and tested at once")
+        self.check_brains = QCheckBox("Leave out scans without a brain in its place")
+        self.check_brains.setToolTip("Skull not removed, wrong orientation, not registered: named in the list of scans")
+        self.inner_folds = _number(2, 100, "Parts of the training subjects, to choose a method's own settings by")
+        self.correction = _choice(_CORRECTIONS, "Age-bias correction, which uses the true value. Corrected numbers "
+                                  "stand beside the others, and are called so")  # fmt: skip
+        self.epochs = _number(1, 10_000, "How often a network sees every training scan")
+        self.batch = _number(1, 256, "Scans at once; lower it if memory runs out")
+        self.learning_rate = QDoubleSpinBox()
+        self.learning_rate.setDecimals(5)
+        self.learning_rate.setSingleStep(0.0005)
+        self.learning_rate.setMaximum(9.0)
+        self.learning_rate.setSpecialValueText(_AUTO)
+        self.learning_rate.setToolTip("Auto takes each method's own")
+        self.augmentation = _choice(_AUGMENTATIONS, "What is done to scans at random while a network learns")
+        self.batch_norm = _choice(_BATCH_NORMS, "Running means and deviations inside the network (batch norm)")
+        self.seed = _number(0, 2**31 - 1, "The same seed, the same folds and the same result")
+        self.advanced = QCollapsible("Advanced")
+        self._lay_out()
+        self.offer_columns(())
+        self.show_settings(usual)
+        numbers = (self.folds, self.repeats, self.permutations, self.inner_folds, self.epochs, self.batch, self.seed)
+        for number in numbers:
+            number.valueChanged.connect(self.changed)
+        for box in (self.site, self.group, self.correction, self.augmentation, self.batch_norm):
+            box.currentIndexChanged.connect(self.changed)
+        self.learning_rate.valueChanged.connect(self.changed)
+        self.sizes.textChanged.connect(self.changed)
+        self.check_brains.toggled.connect(self.changed)
+        self.site.currentIndexChanged.connect(self._on_site_chosen)
+
+    @property
+    def values(self) -> ReuseSettings:
+        """What is set."""
+        return ReuseSettings(
+            self.folds.value(), self.repeats.value(), self.site.currentData() or "", self.sizes.text().strip(),
+            self.permutations.value(), self.group.currentData() or "", self.inner_folds.value(),
+            self.correction.currentData(), self.epochs.value(), self.batch.value(), self.learning_rate.value() or None,
+            self.augmentation.currentData(), self.batch_norm.currentData(), self.check_brains.isChecked(),
+            self.seed.value(),
+        )  # fmt: skip
+
+    def show_settings(self, settings: ReuseSettings) -> None:
+        """Fill in these; a column that the table does not have is left out."""
+        for number, value in (
+            (self.folds, settings.folds), (self.repeats, settings.repeats), (self.permutations, settings.permutations),
+            (self.inner_folds, settings.inner_folds), (self.epochs, settings.epochs), (self.batch, settings.batch),
+            (self.seed, settings.seed),
+        ):  # fmt: skip
+            number.setValue(value)
+        for box, wanted in (
+            (self.site, settings.site), (self.group, settings.group), (self.correction, settings.bias_correction),
+            (self.augmentation, settings.augmentation), (self.batch_norm, settings.batch_norm),
+        ):  # fmt: skip
+            box.setCurrentIndex(max(0, box.findData(wanted)))
+        self.sizes.setText(settings.sizes)
+        self.learning_rate.setValue(settings.learning_rate or 0)
+        self.check_brains.setChecked(settings.check_brains)
+
+    def offer_columns(self, columns: Sequence[str]) -> None:
+        """Offer these as sites and groups; what was chosen stays chosen where it is still there."""
+        for box in (self.site, self.group):
+            before = box.currentData()
+            was_blocked = box.blockSignals(True)
+            box.clear()
+            box.addItem(_NONE, "")
+            for column in columns:
+                box.addItem(column, column)
+            box.setCurrentIndex(max(0, box.findData(before)))
+            box.blockSignals(was_blocked)
+        self._on_site_chosen()
+
+    def _on_site_chosen(self) -> None:
+        """GUI thread."""
+        for number in (self.folds, self.repeats):
+            number.setEnabled(not self.site.currentData())
+
+    def _lay_out(self) -> None:
+        form, more, inside = _form(), _form(), QWidget()
+        form.addRow("Folds", self.folds)
+        form.addRow("Repeats", self.repeats)
+        form.addRow("Leave out by site", self.site)
+        form.addRow("Learning curve", self.sizes)
+        form.addRow("Permutations", self.permutations)
+        more.addRow("Stay together", self.group)
+        more.addRow("Inner folds", self.inner_folds)
+        more.addRow("Bias correction", self.correction)
+        more.addRow("Epochs", self.epochs)
+        more.addRow("Batch", self.batch)
+        more.addRow("Learning rate", self.learning_rate)
+        more.addRow("Augmentation", self.augmentation)
+        more.addRow("Batch norm", self.batch_norm)
+        more.addRow("Seed", self.seed)
+        more.addRow(self.check_brains)
+        inside.setLayout(more)
+        self.advanced.addWidget(inside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
+        column.addWidget(self.advanced)
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def _number(least: int, most: int, tip: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(least, most)
+    box.setToolTip(tip)
+    return box
+
+
+def _choice(texts: dict[str, str], tip: str) -> QComboBox:
+    box = narrow(QComboBox())
+    for name, text in texts.items():
+        box.addItem(text, name)
+    box.setToolTip(tip)
+    return box
