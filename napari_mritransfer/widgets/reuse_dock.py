@@ -230,7 +230,7 @@ class CohortDock(Dock):
         more.addWidget(self.go_on, 1)
         more.addWidget(self.open, 1)
         parts: tuple[tuple[str, tuple[QWidget, ...]], ...] = (
-            ("Cohort", (self.table,)), ("Network", (self.networks, self.check, self.subjects)),
+            ("Cohort", (self.table,)), ("Network", (self.networks,)), ("Scans", (self.check, self.subjects)),
             ("Methods", (self.methods,)), ("How they are judged", (self.settings,)),
         )  # fmt: skip
         for title, inside in parts:

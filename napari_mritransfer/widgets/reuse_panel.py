@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -33,6 +32,7 @@ _SIMULATED = "SIMULATED: the cohort, or what the network learned from, is simula
 _BASELINE = "baseline"
 _HINT = "Click a point to see the scan, and where in it the method looked."
 _RESULT = Qt.ItemDataRole.UserRole
+_LEARNED_FROM = 1  # column of the table
 
 
 class ReusePanel(QWidget):
@@ -97,7 +97,6 @@ class ReusePanel(QWidget):
         for label in (self.simulated, self.warnings):
             label.setStyleSheet(f"color: {colours.warning};")
         self.plot.follow_theme()
-        self._paint_rows()
 
     # ------------------------------------------------------------------ what there is
 
@@ -159,9 +158,11 @@ class ReusePanel(QWidget):
             texts = cells(result, data.record.label)
             item = QTreeWidgetItem(self.table, [texts[0], *(_two_lines(text) for text in texts[1:])])
             item.setData(0, _RESULT, result)
+            font = item.font(0)
+            font.setItalic(result.method == _BASELINE)
             for place, (name, text) in enumerate(zip(names, texts, strict=True)):
                 item.setToolTip(place, f"{name.replace(chr(10), ' ')}: {text}")
-        self._paint_rows()
+                item.setFont(place, font)
         self._size_table()
         self.table.blockSignals(was_blocked)
         first = next((one for one in found if one.method != _BASELINE), found[0] if found else None)
@@ -176,23 +177,14 @@ class ReusePanel(QWidget):
         assert header is not None
         for section in range(self.table.columnCount()):
             self.table.resizeColumnToContents(section)
+        # from how many scans it learned is the same for all of them, and not what is looked for first
+        header.moveSection(header.visualIndex(_LEARNED_FROM), self.table.columnCount() - 1)
         rows = sum(self.table.sizeHintForRow(row) for row in range(self.table.topLevelItemCount()))
         bar = self.table.horizontalScrollBar()
         assert bar is not None
         self.table.setFixedHeight(
             header.sizeHint().height() + rows + bar.sizeHint().height() + 2 * self.table.frameWidth() + 2
         )
-
-    def _paint_rows(self) -> None:
-        quiet = QBrush(QColor(colours_of(self._viewer).warning))
-        for place in range(self.table.topLevelItemCount()):
-            item = self.table.topLevelItem(place)
-            if item is not None and item.data(0, _RESULT).method == _BASELINE:
-                font = item.font(0)
-                font.setItalic(True)
-                for column in range(self.table.columnCount()):
-                    item.setFont(column, font)
-                    item.setForeground(column, quiet)
 
     def _on_result_chosen(self) -> None:
         """GUI thread."""
@@ -220,6 +212,7 @@ class ReusePanel(QWidget):
 
     def _lay_out(self) -> None:
         self.table.setRootIsDecorated(False)
+        self.table.setStyleSheet("QTreeWidget::item { padding: 3px 4px; }")  # two lines in a row need room
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         header = self.table.header()

@@ -32,7 +32,8 @@ _BASELINE = "baseline"
 _HEIGHT = 270
 _DOT, _POINTED = 8, 15  # pixels
 _JITTER = 0.3  # of the distance between two classes
-_MARGIN = 0.04
+_MARGIN, _ROOM_FOR_TEXT = 0.04, 0.1  # of the range
+_GREY = "#8c8c8c"  # seen on black and on white
 
 
 class ReusePlot(QWidget):
@@ -117,9 +118,9 @@ class ReusePlot(QWidget):
         if data is None or result is None:
             return
         if self.shows == COMPARISON:
-            self._draw_comparison(data, colours)
+            self._draw_comparison(data)
         elif self.shows == CURVE:
-            self._draw_curve(data, colours)
+            self._draw_curve(data)
         else:
             self._draw_scans(data, result, colours)
 
@@ -131,12 +132,12 @@ class ReusePlot(QWidget):
             return
         if self.shows == DIFFERENCE:
             x, y = (true + predicted) / 2, predicted - true
-            self._label(f"Mean of predicted and true{unit}", "Predicted − true")
+            self._label(f"Mean of both{unit}", "Predicted − true")
             mean, low, high = agreement(true, predicted)
-            for height, dash, text in ((mean, False, f"mean {mean:+.1f}"), (low, True, f"{low:+.1f}"),
-                                       (high, True, f"{high:+.1f}")):  # fmt: skip
-                self._level(height, colours, dash=dash, text=text)
-            self._fit_to(x, np.append(y, (low, high)))
+            for height, dash in ((mean, False), (low, True), (high, True)):
+                self._level(height, colours, dash=dash, text=f"{height:+.1f}")
+            self._tell("Lines: mean difference, and 1.96 standard deviations to either side.")
+            self._fit_to(x, np.append(y, (low, high)), _ROOM_FOR_TEXT)
         elif data.is_number:
             x, y = true, predicted
             self._label(f"True {name}{unit}", "Predicted")
@@ -162,12 +163,12 @@ class ReusePlot(QWidget):
         self.dots.sigClicked.connect(lambda _item, points, *_: self._on_dots_clicked(lines, points))
         self.plot.addItem(self.dots)
 
-    def _draw_comparison(self, data: ReuseData, colours: Colours) -> None:
+    def _draw_comparison(self, data: ReuseData) -> None:
         found = data.record.of_size(self._result.size if self._result is not None else 0)
         ends: list[float] = []
         for place, result in enumerate(reversed(found)):
             value, interval = data.score(result)
-            colour = _colour(data, result, colours)
+            colour = _colour(data, result)
             ends += [value, *(interval or ())]
             if interval is not None:
                 pen = pg.mkPen(colour, width=3)
@@ -176,19 +177,20 @@ class ReusePlot(QWidget):
             dot.sigClicked.connect(lambda *_, name=result.method: self.method_pointed.emit(name))
             self.plot.addItem(dot)
             if result.method == _BASELINE:
-                pen = pg.mkPen(colours.quiet, style=Qt.PenStyle.DashLine)
+                pen = pg.mkPen(_GREY, style=Qt.PenStyle.DashLine)
                 self.plot.addItem(pg.InfiniteLine(value, angle=90, pen=pen))
-        self._label(f"{data.metric}, 95 % interval over subjects", "")
+        self._label(data.metric, "")
+        self._tell("Bars: 95 % intervals over subjects; the dashed line is what is reached without any image.")
         names = [(place, result.label) for place, result in enumerate(reversed(found))]
         self.plot.getAxis("left").setTicks([names])
         self._fit_to(np.array(ends), np.array([-0.5, len(found) - 0.5]))
 
-    def _draw_curve(self, data: ReuseData, colours: Colours) -> None:
+    def _draw_curve(self, data: ReuseData) -> None:
         swatches, everything = [], []
         for name in dict.fromkeys(result.method for result in data.record.results):
             own = [result for result in data.record.results if result.method == name]
             own.sort(key=lambda result: result.learned_from)
-            colour = _colour(data, own[0], colours)
+            colour = _colour(data, own[0])
             x = np.array([result.learned_from for result in own])
             y = np.array([data.score(result)[0] for result in own])
             everything.append(np.stack([x, y]))
@@ -200,8 +202,7 @@ class ReusePlot(QWidget):
             if is_chosen:
                 self._draw_intervals(data, own, colour)
             swatches.append(f'<span style="color:{colour}">●</span>&nbsp;{_unbroken(own[0].label)}')
-        self.legend.setText(" &nbsp; ".join(swatches))
-        self.legend.show()
+        self._tell(" &nbsp; ".join(swatches))
         self._label("Scans to learn from", data.metric)
         x, y = np.concatenate(everything, axis=1)
         chosen = [end for result in data.record.results if self._result is not None
@@ -221,15 +222,19 @@ class ReusePlot(QWidget):
         pen = pg.mkPen(colours.text, style=style)
         self.plot.addItem(pg.InfiniteLine(height, angle=0, pen=pen, label=text, labelOpts=label))
 
+    def _tell(self, rich_text: str) -> None:
+        self.legend.setText(rich_text)
+        self.legend.show()
+
     def _label(self, bottom: str, left: str) -> None:
         self.plot.setLabel("bottom", bottom)
         self.plot.setLabel("left", left)
 
-    def _fit_to(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    def _fit_to(self, x: NDArray[np.float64], y: NDArray[np.float64], above: float = _MARGIN) -> None:
         finite = y[np.isfinite(y)]
         self.plot.setXRange(float(x.min()), float(x.max()), padding=_MARGIN)
         if finite.size:
-            self.plot.setYRange(float(finite.min()), float(finite.max()), padding=_MARGIN)
+            self.plot.setYRange(float(finite.min()), float(finite.max()), padding=above)
 
     # ------------------------------------------------------------------ events
 
@@ -249,10 +254,10 @@ def data_tip(lines: Sequence[PredictedScan], place: int) -> str:
     return f"{line.subject} {line.session}".strip()
 
 
-def _colour(data: ReuseData, result: MethodResult, colours: Colours) -> str:
+def _colour(data: ReuseData, result: MethodResult) -> str:
     """The same for a method in every picture; grey for the baseline."""
     names = list(dict.fromkeys(one.method for one in data.record.results if one.method != _BASELINE))
-    return colours.quiet if result.method == _BASELINE else series_colour(names.index(result.method))
+    return _GREY if result.method == _BASELINE else series_colour(names.index(result.method))
 
 
 def _unbroken(text: str) -> str:

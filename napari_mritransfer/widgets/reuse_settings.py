@@ -52,8 +52,11 @@ class ReuseSettingsForm(QWidget):
         )
         self.group = narrow(QComboBox())
         self.group.setToolTip("Column of families, or whatever else must not be learned from and tested at once")
-        self.check_brains = QCheckBox("Leave out scans without a brain in its place")
-        self.check_brains.setToolTip("Skull not removed, wrong orientation, not registered: named in the list of scans")
+        self.check_brains = QCheckBox("Check for brains")
+        self.check_brains.setToolTip(
+            "Where the network expects brains alone: leave out scans whose skull was not removed, that lie the wrong "
+            "way round or were not registered; all are named in the list of scans"
+        )
         self.inner_folds = _number(2, 100, "Parts of the training subjects, to choose a method's own settings by")
         self.correction = _choice(_CORRECTIONS, "Age-bias correction, which uses the true value. Corrected numbers "
                                   "stand beside the others, and are called so")  # fmt: skip
@@ -132,7 +135,7 @@ class ReuseSettingsForm(QWidget):
         form, more, inside = _form(), _form(), QWidget()
         form.addRow("Folds", self.folds)
         form.addRow("Repeats", self.repeats)
-        form.addRow("Leave out by site", self.site)
+        form.addRow("Leave out sites", self.site)
         form.addRow("Learning curve", self.sizes)
         form.addRow("Permutations", self.permutations)
         more.addRow("Stay together", self.group)
@@ -156,6 +159,7 @@ class ReuseSettingsForm(QWidget):
 def _form() -> QFormLayout:
     form = QFormLayout()
     form.setContentsMargins(0, 0, 0, 0)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -46,7 +46,6 @@ class ReuseSubjects(QWidget):
         self.summary, self.sentence = text_label(), text_label()
         self.problems, self.scans = QListWidget(), QListWidget()
         self.problems.setWordWrap(True)
-        self.problems.setMaximumHeight(_MOST_PROBLEMS_HEIGHT)
         self.scans.setIconSize(_PICTURE)
         self.scans.setFixedHeight(_LIST_HEIGHT)
         self.scans.setToolTip("Double-click to open the scan in the viewer")
@@ -91,7 +90,19 @@ class ReuseSubjects(QWidget):
         for row in looked.rows:
             self.scans.addItem(_of_scan(row))
         self.follow_theme()
+        self._size_problems()
         self._on_scan_chosen()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """GUI thread; sentences break elsewhere."""
+        super().resizeEvent(event)
+        self._size_problems()
+
+    def _size_problems(self) -> None:
+        self.problems.doItemsLayout()
+        rows = (self.problems.visualItemRect(self.problems.item(row)) for row in range(self.problems.count()))
+        height = sum(rect.height() for rect in rows) + 2 * self.problems.frameWidth() + 4
+        self.problems.setFixedHeight(min(height, _MOST_PROBLEMS_HEIGHT))
 
     def follow_theme(self) -> None:
         """Take the viewer's colours."""

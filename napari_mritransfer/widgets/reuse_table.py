@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QPushButton, QVB
 
 from napari_mritransfer.cohort.label import Task
 from napari_mritransfer.cohort.label_checks import LabelColumn, read_labels
+from napari_mritransfer.cohort.problem import some
 from napari_mritransfer.cohort.table import Cohort, read_cohort
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.dock import narrow, text_label
@@ -175,6 +176,10 @@ def _described(cohort: Cohort) -> str:
 
 
 def _understood(found: LabelColumn, n_scans: int) -> str:
-    what = "Numbers" if found.task == "regression" else f"{len(found.classes)} classes"
+    if found.task == "regression":
+        numbers = [float(label) for label in found.labels.values()]
+        what = f"Numbers from {min(numbers):g} to {max(numbers):g}" if numbers else "No numbers"
+    else:
+        what = f"{len(found.classes)} classes: {some(found.classes)}"
     missing = n_scans - len(found.labels)
     return f"{what}." if not missing else f"{what}; {missing} of {n_scans} scans have none."

@@ -169,10 +169,10 @@ def test_of_two_tables_the_one_asked_for_last_counts(dock, tmp_path, qtbot):
 def test_the_labels_are_drawn_and_what_is_missing_is_counted(filled):
     table = filled.table
     assert table.column == "age"
-    assert table.about.text() == "Numbers; 1 of 12 scans have none."
+    assert table.about.text() == "Numbers from 50 to 72; 1 of 12 scans have none."
     assert table.histogram._counts.sum() == 11
     table.choose("sex")
-    assert table.about.text() == "2 classes."
+    assert table.about.text() == "2 classes: F, M."
     assert list(table.histogram._counts) == [6, 6]
     assert not table.histogram.isHidden()
 
