@@ -20,6 +20,7 @@ from napari_mritransfer.widgets.reuse_methods import ReuseMethods
 from napari_mritransfer.widgets.reuse_networks import ReuseNetworks
 from napari_mritransfer.widgets.reuse_panel import ReusePanel
 from napari_mritransfer.widgets.reuse_settings import ReuseSettingsForm
+from napari_mritransfer.widgets.reuse_showing import showing_of
 from napari_mritransfer.widgets.reuse_subjects import ReuseSubjects
 from napari_mritransfer.widgets.reuse_table import CohortTable
 from napari_mritransfer.widgets.reusing import reusing_of
@@ -36,7 +37,7 @@ class CohortDock(Dock):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
-        self.reusing = reusing_of(self.session)
+        self.reusing, self.showing = reusing_of(self.session), showing_of(self.session)
         self.table = CohortTable(self.viewer)
         self.networks = ReuseNetworks()
         self.check = QPushButton("Check scans")
@@ -50,7 +51,7 @@ class CohortDock(Dock):
         self.open.setToolTip("The folder of a re-use, finished or not, such as one of the command line")
         self.bar = QProgressBar()
         self.status = text_label()
-        self.panel = ReusePanel(self.viewer, self.reusing)
+        self.panel = ReusePanel(self.viewer, self.reusing, self.showing)
         self._refusal = ""
         self._wanted: ReuseInputs | None = None  # to be filled in once its table was read
         self._lay_out()
@@ -61,7 +62,7 @@ class CohortDock(Dock):
             part.changed.connect(self._on_inputs_changed)
         self.check.clicked.connect(self._on_check_clicked)
         self.run.clicked.connect(self._on_run_clicked)
-        self.stop.clicked.connect(self.reusing.stop)
+        self.stop.clicked.connect(self._on_stop_clicked)
         self.go_on.clicked.connect(self._on_go_on_clicked)
         self.open.clicked.connect(self._on_open_clicked)
         self.subjects.scan_wanted.connect(self._on_scan_wanted)
@@ -72,6 +73,7 @@ class CohortDock(Dock):
         self._laying_out.timeout.connect(self._on_panel_laid_out)
         self.panel.came.connect(self._laying_out.start)
         self.reusing.changed.connect(self._on_state_changed)
+        self.showing.changed.connect(self._on_state_changed)
         self.reusing.configured.connect(self.show_config)
         while_alive(self, self.viewer.events.theme, self._on_theme_changed)
         if self.reusing.config is not None:
@@ -149,6 +151,11 @@ class CohortDock(Dock):
         """GUI thread."""
         self._try(lambda: self.reusing.start(self.inputs()))
 
+    def _on_stop_clicked(self) -> None:
+        """GUI thread."""
+        for errand in (self.reusing, self.showing):
+            errand.stop()
+
     def _on_go_on_clicked(self) -> None:
         """GUI thread."""
         self._try(self.reusing.go_on)
@@ -169,11 +176,13 @@ class CohortDock(Dock):
 
     def _on_scan_wanted(self, row: LookedRow) -> None:
         """GUI thread."""
-        self._try(lambda: self.reusing.open_scan(Path(row.image)))
+        self._try(lambda: self.showing.open_scan(Path(row.image)))
 
     def _on_point_clicked(self, line: PredictedScan) -> None:
         """GUI thread."""
-        self._try(lambda: self.reusing.show_scan(line))
+        data = self.reusing.data
+        if data is not None:
+            self._try(lambda: self.showing.show_scan(data, line, may_ask=not self.reusing.is_busy))
 
     def _on_panel_laid_out(self) -> None:
         """GUI thread. What was waited for is brought into view."""
@@ -189,19 +198,21 @@ class CohortDock(Dock):
         is_old = reusing.looked_at is not None and reusing.looked_at.cohort != self.inputs().cohort
         self.check.setText("Check scans again: the form changed" if is_old else "Check scans")
         self.run.setEnabled(is_ready and bool(self.methods.ticked) and not reusing.is_busy)
-        self.stop.setEnabled(reusing.state is RunState.RUNNING)
+        self.stop.setEnabled(RunState.RUNNING in (reusing.state, self.showing.state))
         self.go_on.setEnabled(reusing.may_go_on)
         self.open.setEnabled(not reusing.is_busy)
         self.subjects.show_looked(reusing.looked)
         self.methods.show_progress(reusing.done, reusing.planned)
-        self.bar.setVisible(reusing.is_busy)
+        self.bar.setVisible(reusing.is_busy or self.showing.is_busy)
         done, total = reusing.progress
         self.bar.setRange(0, total)  # a bar without an end moves to and fro
         self.bar.setValue(done)
-        message = self._refusal or reusing.message
+        is_showing = self.showing.is_busy and not reusing.is_busy
+        told = self.showing if is_showing or not reusing.message else reusing
+        message = self._refusal or told.message
         self.status.setText(message)
         self.status.setVisible(bool(message))
-        is_error = bool(self._refusal) or reusing.state is RunState.FAILED
+        is_error = bool(self._refusal) or told.state is RunState.FAILED
         self.status.setStyleSheet(f"color: {colours_of(self.viewer).error};" if is_error else "")
 
     def _on_theme_changed(self, _event: Any = None) -> None:

@@ -18,10 +18,11 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_mritransfer.cohort.reuse.catalogue import reuse_method
-from napari_mritransfer.cohort.reuse.record import MethodResult, PredictedScan, cells, heading, sentence
+from napari_mritransfer.cohort.reuse.record import MethodResult, cells, heading, sentence
 from napari_mritransfer.widgets.dock import narrow, text_label
 from napari_mritransfer.widgets.reuse_data import ReuseData
 from napari_mritransfer.widgets.reuse_plot import ReusePlot
+from napari_mritransfer.widgets.reuse_showing import ReuseShowing
 from napari_mritransfer.widgets.reusing import Reusing
 from napari_mritransfer.widgets.theme import colours_of
 
@@ -36,7 +37,7 @@ _LEARNED_FROM = 1  # column of the table
 
 
 class ReusePanel(QWidget):
-    """Follows the session's `Reusing`; hidden until there are results.
+    """Follows the session's `Reusing` and `ReuseShowing`; hidden until there are results.
 
     Signals
     -------
@@ -49,10 +50,10 @@ class ReusePanel(QWidget):
     scan_wanted = Signal(object)
     came = Signal()
 
-    def __init__(self, viewer: "Viewer", reusing: Reusing) -> None:
+    def __init__(self, viewer: "Viewer", reusing: Reusing, showing: ReuseShowing) -> None:
         super().__init__()
         self._viewer = viewer
-        self._reusing = reusing
+        self._reusing, self._showing = reusing, showing
         self._data: ReuseData | None = None
         self.leave = QPushButton("Leave board")
         self.export = QPushButton("Export…")
@@ -70,10 +71,11 @@ class ReusePanel(QWidget):
         self._lay_out()
         self.sizes.currentIndexChanged.connect(self._on_size_chosen)
         self.table.currentItemChanged.connect(self._on_result_chosen)
-        self.plot.scan_pointed.connect(self._on_scan_pointed)
+        self.plot.scan_pointed.connect(self.scan_wanted)
         self.plot.method_pointed.connect(self.choose)
         self.leave.clicked.connect(self._on_leave_clicked)
         reusing.changed.connect(self._on_reusing_changed)
+        showing.changed.connect(self._on_reusing_changed)
         self.follow_theme()
         self._on_reusing_changed()
 
@@ -102,7 +104,7 @@ class ReusePanel(QWidget):
 
     def _on_reusing_changed(self) -> None:
         """GUI thread."""
-        reusing, data = self._reusing, self._reusing.data
+        reusing, showing, data = self._reusing, self._showing, self._reusing.data
         self.setVisible(data is not None)
         if data is None:
             return
@@ -111,11 +113,13 @@ class ReusePanel(QWidget):
             self._data = data
             self._show_data(data)
         self.export.setEnabled(not reusing.is_busy)
-        is_up = reusing.board is not None and reusing.board.is_up
+        is_up = showing.board is not None and showing.board.is_up
         self.leave.setText("Leave board" if is_up else "Show scan again")
-        self.leave.setEnabled(not reusing.is_busy and reusing.shown is not None)
-        self.leave.setVisible(reusing.shown is not None)
-        self.pointed.setText(reusing.pointed or _HINT)
+        self.leave.setEnabled(not showing.is_busy)
+        self.leave.setVisible(showing.shown is not None)
+        is_ours = showing.data is data
+        self.plot.show_pointed(showing.line if is_ours else None)
+        self.pointed.setText("\n".join([showing.pointed, showing.message]).strip() if is_ours else _HINT)
         self.pointed.show()
         if is_new:
             self.came.emit()
@@ -197,18 +201,12 @@ class ReusePanel(QWidget):
 
     # ------------------------------------------------------------------ what the user does
 
-    def _on_scan_pointed(self, line: PredictedScan) -> None:
-        """GUI thread."""
-        if not self._reusing.is_busy:
-            self.plot.show_pointed(line)
-        self.scan_wanted.emit(line)
-
     def _on_leave_clicked(self) -> None:
         """GUI thread."""
-        if self._reusing.board is not None:
-            self._reusing.leave()
+        if self._showing.board is not None:
+            self._showing.leave()
         else:
-            self._reusing.show_board()
+            self._showing.show_board()
 
     def _lay_out(self) -> None:
         self.table.setRootIsDecorated(False)

@@ -78,15 +78,15 @@ class ReusePlot(QWidget):
     def show_result(self, data: ReuseData, result: MethodResult) -> None:
         """Draw a method of a re-use."""
         if data is not self._data:
-            self._pointed = None
             self._offer(data)
         self._data, self._result = data, result
         self._draw()
 
     def show_pointed(self, line: PredictedScan | None) -> None:
         """Let the point of a prediction stand out."""
-        self._pointed = line
-        self._draw()
+        if line is not self._pointed:
+            self._pointed = line
+            self._draw()
 
     def follow_theme(self) -> None:
         """Take the viewer's colours."""

@@ -1,7 +1,7 @@
 """Everybody in a cohort with a picture, and all that was found wrong, before anything is trained."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap, QResizeEvent
@@ -99,7 +99,8 @@ class ReuseSubjects(QWidget):
         self._size_problems()
 
     def _size_problems(self) -> None:
-        self.problems.doItemsLayout()
+        listed: Any = self.problems  # PyQt's types do not know this
+        listed.doItemsLayout()
         rows = (self.problems.visualItemRect(self.problems.item(row)) for row in range(self.problems.count()))
         height = sum(rect.height() for rect in rows) + 2 * self.problems.frameWidth() + 4
         self.problems.setFixedHeight(min(height, _MOST_PROBLEMS_HEIGHT))

@@ -8,21 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Layer
 from qtpy.QtCore import Signal
 
-from napari_mritransfer.cohort.reuse.catalogue import reuse_method
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.cohort.reuse.look import CHECKS, Looked, read_look
 from napari_mritransfer.cohort.reuse.progress import fits_done, fits_planned
-from napari_mritransfer.cohort.reuse.record import CONFIG, RESULTS, PredictedScan, read_config
-from napari_mritransfer.io import load
+from napari_mritransfer.cohort.reuse.record import CONFIG, RESULTS, read_config
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.training.client import Answer, Result
-from napari_mritransfer.training.events import Failed
 from napari_mritransfer.widgets.errand import Errand, unused
-from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
-from napari_mritransfer.widgets.reuse_board import OPACITY, RelevanceBoard, ShownScan, shown_scan
 from napari_mritransfer.widgets.reuse_data import ReuseData, read_data
 from napari_mritransfer.widgets.reuse_export import export_reuse
 from napari_mritransfer.widgets.reuse_inputs import ReuseInputs, command
@@ -32,13 +26,11 @@ from napari_mritransfer.widgets.tuning import RunState
 _TROUBLE = "The results cannot be shown"
 _KEPT = "Stopped; what was done is kept, and “Go on” continues there."
 _UNFINISHED = "This re-use is not finished: {done} fits are done. “Go on” continues it."
-_NO_MAP = "{method} has no relevance map: it does not look at the scan through the network."
-_WITHOUT_MAPS = ("baseline", "classical")  # kinds of methods
 _COUNT_EVERY_S = 0.5
 
 
 class Reusing(Errand):
-    """One look at a cohort, one re-use, or one map at a time; get it with `reusing_of`. GUI thread only.
+    """One look at a cohort or one re-use at a time; get it with `reusing_of`. GUI thread only.
 
     Attributes
     ----------
@@ -52,10 +44,6 @@ class Reusing(Errand):
         How many fits of each method are written down in `folder`; empty while nobody needs to know.
     data
         The results that the dock shows.
-    board
-        One subject's scan and map, while they are up.
-    pointed
-        The prediction that was clicked at last, in words; empty before.
 
     Signals
     -------
@@ -73,9 +61,6 @@ class Reusing(Errand):
         self.config: ReuseConfig | None = None
         self.done: Mapping[str, int] = {}
         self.data: ReuseData | None = None
-        self.board: RelevanceBoard | None = None
-        self.shown: ShownScan | None = None
-        self.pointed = ""
         self._counted_at = 0.0
 
     @property
@@ -157,67 +142,6 @@ class Reusing(Errand):
             self.done = fits_done(folder)
             self.to(RunState.DONE, _UNFINISHED.format(done=sum(self.done.values())))
 
-    def show_scan(self, line: PredictedScan) -> None:
-        """Bring up a subject's scan, and beside it where the method looked.
-
-        Raises
-        ------
-        BadInput
-            If something is running, or there are no results.
-        OSError
-            If there is no folder for the map.
-        """
-        self.refuse_if_busy()
-        data = self.data
-        if data is None:
-            raise BadInput("There are no results; run a re-use or open one first.")
-        told = data.told(line)
-        self.pointed = told
-        row = reuse_method(line.method)
-        if row.kind in _WITHOUT_MAPS:
-            self._show(line, told, None, _NO_MAP.format(method=row.label))
-            return
-        folder = data.record.folder
-        name = "_".join([folder.name, line.method, line.subject, line.session])
-        out = self.session.folder("cohort-maps") / "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
-        order = {
-            "command": "reuse-map", "folder": str(folder), "subject": line.subject, "session": line.session,
-            "method": line.method, "out": str(out),
-        }  # fmt: skip
-        self.ask(
-            order, f"Relevance in {line.subject}", lambda values: self._show(line, told, Path(values["map"]), "")
-        )
-        assert self._request is not None
-        self._request.ended.connect(lambda answer: self._on_map_ended(answer, line, told))
-
-    def open_scan(self, path: Path) -> None:
-        """Add a scan of the cohort to the viewer, as any other file.
-
-        Raises
-        ------
-        BadInput
-            If something is running.
-        """
-        self.refuse_if_busy()
-        self.read(lambda: scan_layers(load(path)), f"Opening {path.name}…", self._on_layers_read, "It cannot be opened")
-
-    def show_board(self) -> None:
-        """Bring up again what was shown last."""
-        shown = self.shown
-        if shown is None or self.is_closed:
-            return
-        session = self.session
-        session.leave_board()
-        self.board = RelevanceBoard(session.viewer, shown, opacity=OPACITY)
-        session.board = self.board
-        self.board.left.connect(self._on_board_left)
-        self.changed.emit()
-
-    def leave(self) -> None:
-        """Take the board down; harmless without one."""
-        if self.board is not None:
-            self.board.leave()
-
     def export(self, to: Path) -> None:
         """Copy report, pictures and tables to a folder.
 
@@ -233,11 +157,6 @@ class Reusing(Errand):
             lambda should_stop: export_reuse(data.record.folder, to, should_stop), "Exporting…",
             lambda names: self.to(RunState.DONE, f"Exported {len(names)} files to {to}."), "Nothing was exported",
         )  # fmt: skip
-
-    def close(self) -> None:
-        """The window is gone."""
-        super().close()
-        self.board = None
 
     # ------------------------------------------------------------------ what comes of it
 
@@ -257,12 +176,6 @@ class Reusing(Errand):
 
     def _open(self, folder: Path) -> None:
         self.read(lambda: read_data(folder), "Opening the results…", self._on_data_found, _TROUBLE)
-
-    def _show(self, line: PredictedScan, told: str, map_path: Path | None, message: str) -> None:
-        self.read(
-            lambda: shown_scan(line, told, map_path), "Opening the scan…",
-            lambda found: self._on_scan_read(found, message), "The scan cannot be shown",
-        )  # fmt: skip
 
     def _find_problems(self, folder: Path) -> None:
         """What a re-use found wrong with its cohort, where nobody looked at it with pictures before."""
@@ -297,33 +210,8 @@ class Reusing(Errand):
 
     def _on_data_found(self, data: ReuseData) -> None:
         """GUI thread."""
-        self.data, self.pointed = data, ""
+        self.data = data
         self.to(RunState.DONE, "")
-
-    def _on_map_ended(self, answer: Answer, line: PredictedScan, told: str) -> None:
-        """GUI thread. A scan is worth looking at without a map too."""
-        if isinstance(answer, Failed):
-            self._show(line, told, None, answer.reason)
-
-    def _on_scan_read(self, found: ShownScan, message: str) -> None:
-        """GUI thread."""
-        self.shown = found
-        self.show_board()
-        self.to(RunState.DONE, message)
-
-    def _on_layers_read(self, layers: list[LayerTuple]) -> None:
-        """GUI thread."""
-        for one in layers:
-            self.session.viewer.add_layer(Layer.create(*one))
-        self.to(RunState.DONE, "")
-
-    def _on_board_left(self) -> None:
-        """GUI thread."""
-        self.board = None
-        session = self.owner()
-        if session is not None:
-            session.board = None
-        self.changed.emit()
 
 
 def reusing_of(session: Session) -> Reusing:

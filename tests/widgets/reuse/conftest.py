@@ -66,6 +66,6 @@ def settled(qtbot):
     """Wait until a dock's errand is over."""
 
     def wait(dock):
-        qtbot.waitUntil(lambda: not dock.reusing.is_busy, timeout=SOON)
+        qtbot.waitUntil(lambda: not dock.reusing.is_busy and not dock.showing.is_busy, timeout=SOON)
 
     return wait

@@ -238,14 +238,14 @@ def test_closing_the_window_while_methods_run_breaks_nothing(
     dock.open_table(table)
     qtbot.waitUntil(lambda: dock.table.path == table, timeout=SOON)
     out = begun(dock, orders, table, fits=1)
-    reusing, session = dock.reusing, dock.session
+    showing, session = dock.showing, dock.session
     dock.open_table(table)  # a thread is on its way too
     viewer.close()
     session.close()
     write_reuse(out, table)
     orders[0].ended.emit(Result({"out": str(out)}))
     qtbot.wait(200)
-    assert reusing.board is None
+    assert showing.board is None
 
 
 def test_both_themes_are_taken(viewer, filled, orders, table, tmp_path, settled):

@@ -157,7 +157,7 @@ def test_a_click_at_a_point_brings_up_the_scan_beside_its_map(viewer, shown, doc
     assert "predicted by Features, ridge" in panel.pointed.text()
     order.ended.emit(Result({"map": str(write_map(tmp_path / "map")), "image": line.image}))
     settled(dock)
-    board = dock.reusing.board
+    board = dock.showing.board
     assert [cell.metadata[KEY]["role"] for cell in board.cells] == ["volume", "map", "volume", "map"]
     number = int(line.subject[-2:])
     plain, _, volume, over = board.cells
@@ -168,21 +168,43 @@ def test_a_click_at_a_point_brings_up_the_scan_beside_its_map(viewer, shown, doc
     assert viewer.canvas.grid.enabled
     assert plain.name == line.subject
     panel.leave.click()
-    assert dock.reusing.board is None
+    assert dock.showing.board is None
     assert own.visible
     assert list(viewer.layers) == [own]
     panel.leave.click()
-    assert dock.reusing.board.is_up, "it can be shown again"
-    dock.reusing.leave()
+    assert dock.showing.board.is_up, "it can be shown again"
+    dock.showing.leave()
 
 
-def test_the_point_that_was_clicked_stands_out_and_goes_with_new_results(shown, dock, orders):
+def test_the_point_that_was_clicked_stands_out_and_goes_with_new_results(
+    shown, dock, orders, table, tmp_path, settled
+):
     panel = shown()
     click(panel.plot, 2)
     assert sorted(panel.plot.dots.data["size"])[-1] > panel.plot.dots.data["size"][0]
     orders[0].ended.emit(Stopped(0, 0, None))
     look_at(panel.plot, DIFFERENCE)
     assert np.argmax(panel.plot.dots.data["size"]) == 2
+    dock.show_folder(write_reuse(tmp_path / "other", table))
+    settled(dock)
+    assert len(set(panel.plot.dots.data["size"])) == 1
+    assert panel.pointed.text().startswith("Click a point")
+
+
+def test_while_methods_run_a_point_shows_the_scan_and_the_map_has_to_wait(shown, dock, table, orders, settled, qtbot):
+    panel = shown()
+    qtbot.waitUntil(lambda: dock.table.path == table, timeout=SOON)
+    dock.run.click()
+    click(panel.plot, 3)
+    qtbot.waitUntil(lambda: dock.showing.board is not None, timeout=SOON)
+    assert len(orders) == 1, "the worker is not asked for a map"
+    assert len(dock.showing.board.cells) == 2
+    assert "click again then" in panel.pointed.text()
+    assert dock.status.text() == "Re-use on participants.tsv…"
+    dock.stop.click()
+    assert orders[0].was_stopped
+    orders[0].ended.emit(Stopped(0, 0, None))
+    dock.showing.leave()
 
 
 def test_a_method_without_a_map_shows_the_scan_alone_and_says_so(shown, dock, orders, settled):
@@ -191,9 +213,9 @@ def test_a_method_without_a_map_shows_the_scan_alone_and_says_so(shown, dock, or
     click(panel.plot, 0)
     settled(dock)
     assert not orders
-    assert len(dock.reusing.board.cells) == 2
+    assert len(dock.showing.board.cells) == 2
     assert dock.status.text().startswith("Classical has no relevance map")
-    dock.reusing.leave()
+    dock.showing.leave()
 
 
 def test_a_map_that_fails_leaves_the_scan_and_the_reason(shown, dock, orders, settled):
@@ -202,8 +224,8 @@ def test_a_map_that_fails_leaves_the_scan_and_the_reason(shown, dock, orders, se
     orders[0].ended.emit(Failed("The network of that fold was not kept; go on with the re-use.", 0))
     settled(dock)
     assert dock.status.text() == "The network of that fold was not kept; go on with the re-use."
-    assert len(dock.reusing.board.cells) == 2
-    dock.reusing.leave()
+    assert len(dock.showing.board.cells) == 2
+    dock.showing.leave()
 
 
 def test_a_map_elsewhere_is_not_laid_over_the_scan(shown, dock, orders, tmp_path, settled):
@@ -215,8 +237,8 @@ def test_a_map_elsewhere_is_not_laid_over_the_scan(shown, dock, orders, tmp_path
     nibabel.save(nibabel.Nifti1Image(np.ones((10, 12, 8), np.float32), np.diag([-3.0, 3, 3.5, 1])), path)
     orders[0].ended.emit(Result({"map": str(path)}))
     settled(dock)
-    assert len(dock.reusing.board.cells) == 2
-    dock.reusing.leave()
+    assert len(dock.showing.board.cells) == 2
+    dock.showing.leave()
 
 
 def test_a_scan_that_is_gone_is_told(shown, dock, table, orders, tmp_path, settled):
@@ -227,7 +249,7 @@ def test_a_scan_that_is_gone_is_told(shown, dock, table, orders, tmp_path, settl
     click(panel.plot, 0)
     settled(dock)
     assert dock.status.styleSheet()
-    assert dock.reusing.board is None
+    assert dock.showing.board is None
     write_scan(table.parent / "sub-01.nii.gz", 1)
 
 
@@ -236,7 +258,7 @@ def test_nothing_is_clicked_while_something_runs(shown, dock, orders):
     click(panel.plot, 0)
     click(panel.plot, 1)
     assert len(orders) == 1
-    assert dock.status.text().startswith("Something is running on a cohort already")
+    assert dock.status.text().startswith("A scan is on its way already")
     orders[0].ended.emit(Stopped(0, 0, None))
 
 
