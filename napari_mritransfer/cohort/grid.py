@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from napari_mritransfer.io.errors import BadInput
 Slicing = Literal["sagittal", "coronal", "axial"]
 SLICINGS: tuple[Slicing, ...] = get_args(Slicing)
 """Ways to cut a volume into slices, in the order of the axis that each runs along."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 CODES = "LAS"
 """Where i, j and k run to."""
@@ -87,3 +89,13 @@ class Grid:
         """
         axis = axis_of(slicing)
         return np.asarray(_FIRST_VOXEL_MM[axis] + self.affine[axis, axis] * np.arange(self.shape[axis]), dtype=float)
+
+
+def upright(volume: NDArray[Scalar], axis: int, place: int) -> NDArray[Scalar]:
+    """A slice of ``(i, j, k)`` across an axis, as ``(row, column)`` of a picture.
+
+    Up, or front, is on top; the patient's front is on the left of sagittal slices, and right on the left of the others.
+    """
+    turned = np.moveaxis(volume, axis, 0)[place].T[::-1]
+    # j runs forward, and faces look to the left; i runs to the patient's left, which is on the right already
+    return np.asarray(turned[:, ::-1] if axis == 0 else turned)

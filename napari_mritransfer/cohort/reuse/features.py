@@ -16,7 +16,7 @@ from napari_mritransfer.cohort.reuse.model import SfcnModel
 from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.zoo.download import cache_folder, sha256_of
 
-_VERSION = 1  # of how scans are prepared and checked: entries of another one are not used
+_VERSION = 2  # of how scans are prepared and checked: entries of another one are not used
 
 
 @dataclass(frozen=True, slots=True, eq=False)

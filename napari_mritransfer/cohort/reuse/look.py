@@ -1,18 +1,19 @@
 """Everything that can be known of a cohort before a network sees it: problems, pictures, labels. No torch here."""
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from napari_mritransfer.cohort.brain import check_brain
+from napari_mritransfer.cohort.brain import BrainFinding, check_brain
 from napari_mritransfer.cohort.checks import CheckedCohort, Problem, Severity, as_rows, check_cohort
 from napari_mritransfer.cohort.preparation import Preparation, Prepared, prepare
 from napari_mritransfer.cohort.problem import in_reading_order
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
+from napari_mritransfer.cohort.reuse.design import with_design_checked
+from napari_mritransfer.cohort.reuse.narrowed import without
 from napari_mritransfer.cohort.reuse.thumbnail import save_picture, thumbnail
 from napari_mritransfer.cohort.table import CohortScan, read_cohort
 from napari_mritransfer.io.atomic import write_text
@@ -21,6 +22,7 @@ from napari_mritransfer.recon.stopped import ReconstructionStopped
 
 CHECKS = "checks.json"
 THUMBNAILS = "thumbnails"
+SMALL, LARGE = ".png", "-large.png"
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -43,6 +45,8 @@ class LookedRow:
         Why it does not, or what to know of it; may be empty.
     thumbnail
         Its picture; None where the scan could not be read.
+    picture
+        A larger one that shows what is wrong with how it lies; None where nothing is.
     """
 
     subject: str
@@ -52,6 +56,7 @@ class LookedRow:
     usable: bool
     problem: str
     thumbnail: Path | None
+    picture: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def check_for_reuse(
     on_progress: OnProgress = lambda text, done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> CheckedCohort:
-    """Check table, files and labels; then examine every scan that is left.
+    """Check table, files and labels; then examine every scan that is left, and whether the folds work with those.
 
     Parameters
     ----------
@@ -116,23 +121,27 @@ def check_for_reuse(
     ReconstructionStopped
         If `should_stop` said so.
     """
+
+    def stop_if_asked() -> None:
+        if should_stop():
+            raise ReconstructionStopped
+
     cohort = read_cohort(
         Path(config.table), image_column=config.image_column or None, subject_column=config.subject_column or None
     )
     checked = check_cohort(
         cohort, config.label, task=config.task, group=config.group or None, folds=0 if config.site else config.folds,
-        placement=preparation.placement,
+        placement=preparation.placement, on_progress=lambda done, total: stop_if_asked(),
     )  # fmt: skip
     found = []
     for done, scan in enumerate(checked.scans):
-        if should_stop():
-            raise ReconstructionStopped
+        stop_if_asked()
         on_progress(f"Looking at {scan.name}", done, len(checked.scans))
         assert scan.path is not None  # the checks left such scans out
         problem = examine(scan, scan.path)
         if problem is not None:
             found.append(problem)
-    return _without(checked, found, config) if found else checked
+    return with_design_checked(without(checked, found, config) if found else checked, config)
 
 
 def look(
@@ -153,21 +162,33 @@ def look(
     brain_only
         Whether the network expects a brain alone, in MNI152 space.
     """
-    pictures = out / THUMBNAILS
-    pictures.mkdir(parents=True, exist_ok=True)
-    thumbnails: dict[CohortScan, Path] = {}
+    from napari_mritransfer.cohort.brain_picture import brain_picture  # draws with matplotlib, which takes a second
+
+    folder = out / THUMBNAILS
+    folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.glob("line-*.png"):
+        earlier.unlink(missing_ok=True)
+    fine: list[BrainFinding] = []
 
     def examine(scan: CohortScan, image: Path) -> Problem | None:
         try:
             prepared = prepare(image, preparation)
         except BadInput as error:
             return cannot_be_prepared(scan, error)
-        thumbnails[scan] = pictures / f"line-{scan.line}{f'-{scan.session}' if scan.session else ''}.png"
-        save_picture(thumbnail(prepared, outline=brain_only), thumbnails[scan])
-        return brain_problem(scan, prepared) if brain_only and config.check_brains else None
+        save_picture(thumbnail(prepared, outline=brain_only), folder / (_file_name(scan) + SMALL))
+        if not (brain_only and config.check_brains):
+            return None
+        finding = check_brain(prepared)
+        if finding.is_fine:
+            fine.append(finding)
+            return None
+        save_picture(brain_picture(prepared, finding), folder / (_file_name(scan) + LARGE))
+        return _of_finding(scan, finding)
 
     checked = check_for_reuse(config, preparation, examine, on_progress=on_progress, should_stop=should_stop)
-    write_look(checked, thumbnails, out)
+    remarks = _on_sizes(fine)
+    checked = replace(checked, problems=in_reading_order([*checked.problems, *remarks]))
+    write_look(checked, out)
     return read_look(out)
 
 
@@ -179,11 +200,37 @@ def cannot_be_prepared(scan: CohortScan, error: BadInput) -> Problem:
 def brain_problem(scan: CohortScan, prepared: Prepared) -> Problem | None:
     """Why a scan is left out that shows no brain where one should be; None if it does."""
     finding = check_brain(prepared)
-    return None if finding.is_fine else Problem.leaving_out(scan, finding.kind, f"{scan.name}: {finding.sentence}")
+    return None if finding.is_fine else _of_finding(scan, finding)
 
 
-def write_look(checked: CheckedCohort, thumbnails: Mapping[CohortScan, Path], out: Path) -> None:
-    """What was found, in one go."""
+def _of_finding(scan: CohortScan, finding: BrainFinding) -> Problem:
+    return Problem.leaving_out(scan, finding.kind, f"{scan.name}: {finding.sentence}")
+
+
+def _on_sizes(fine: Sequence[BrainFinding]) -> list[Problem]:
+    """A remark on brains that seem not to be scaled to the template, as the published networks' were."""
+    small = sorted(one.measures.mean_size for one in fine if one.measures is not None and one.is_small)
+    if not small:
+        return []
+    sentence = (
+        f"{len(small)} of {len(fine)} brains have {small[0]:.0%} to {small[-1]:.0%} of the template's size: they seem "
+        "to be registered without scaling, and a network that learned from scaled ones has seen none so small."
+    )
+    return [Problem("brains not scaled", Severity.REMARK, sentence)]
+
+
+def _file_name(scan: CohortScan) -> str:
+    """Good on any disk, whatever session and image are called; another image's is another."""
+    return f"line-{scan.line}-{hashlib.sha256(f'{scan.session}|{scan.path}'.encode()).hexdigest()[:8]}"
+
+
+def write_look(checked: CheckedCohort, out: Path) -> None:
+    """What was found, in one go; pictures of the same images that an earlier look left in the folder are kept."""
+
+    def picture(scan: CohortScan, ending: str) -> str:
+        name = _file_name(scan) + ending
+        return name if (out / THUMBNAILS / name).is_file() else ""
+
     of_line = {(one.line, one.session): one.sentence for one in reversed(checked.problems) if one.line}
     usable = frozenset(checked.scans)
     record: dict[str, Any] = {
@@ -192,7 +239,7 @@ def write_look(checked: CheckedCohort, thumbnails: Mapping[CohortScan, Path], ou
                 "subject": scan.subject, "session": scan.session, "image": str(scan.path or ""),
                 "label": scan.values[checked.label], "usable": scan in usable,
                 "problem": of_line.get((scan.line, scan.session), ""),
-                "thumbnail": thumbnails[scan].name if scan in thumbnails else "",
+                "thumbnail": picture(scan, SMALL), "picture": picture(scan, LARGE),
             }
             for scan in checked.cohort.scans
         ],
@@ -215,7 +262,10 @@ def read_look(folder: Path) -> Looked:
         rows = tuple(
             LookedRow(
                 str(row["subject"]), str(row["session"]), str(row["image"]), str(row["label"]), bool(row["usable"]),
-                str(row["problem"]), folder / THUMBNAILS / str(row["thumbnail"]) if row["thumbnail"] else None,
+                str(row["problem"]), *(
+                    folder / THUMBNAILS / str(row[which]) if row.get(which) else None
+                    for which in ("thumbnail", "picture")
+                ),
             )
             for row in record["rows"]
         )  # fmt: skip
@@ -225,34 +275,3 @@ def read_look(folder: Path) -> Looked:
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{folder} holds no checks of a cohort ({error}); look at the cohort again.") from error
-
-
-def _without(checked: CheckedCohort, found: list[Problem], config: ReuseConfig) -> CheckedCohort:
-    """The cohort without the scans that these problems leave out, its labels checked anew."""
-    out = {(one.line, one.session) for one in found}
-    kept = tuple(scan for scan in checked.cohort.scans if (scan.line, scan.session) not in out)
-    again = check_cohort(
-        replace(checked.cohort, scans=kept), config.label, task=config.task, group=config.group or None,
-        folds=0 if config.site else config.folds, open_files=False,
-    )  # fmt: skip
-    lost = [one for one in checked.problems if one.severity is Severity.LEAVES_OUT]
-    usable = frozenset(checked.scans)
-    scans = tuple(scan for scan in again.scans if scan in usable)
-    problems = in_reading_order(dict.fromkeys([*found, *lost, *again.problems, *checked.problems]))
-    if not scans:
-        example = found[0].sentence
-        problems = (Problem("no usable scan", Severity.STOPS, f"No scan can be used, for example: {example}"), *problems)
-    return replace(
-        again, cohort=checked.cohort, scans=scans, labels={scan: again.labels[scan] for scan in scans},
-        groups={scan: checked.groups[scan] for scan in scans}, problems=problems,
-    )  # fmt: skip
-
-
-def label_numbers(looked: Looked) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """``(n,)`` labels of the usable rows, for a histogram; empty of classes."""
-    from napari_mritransfer.cohort.cells import number_of
-
-    if looked.task != "regression":
-        return np.zeros(0)
-    numbers = [number_of(row.label) for row in looked.rows if row.usable]
-    return np.array([number for number in numbers if number is not None])

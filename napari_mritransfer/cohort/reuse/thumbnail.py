@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_mritransfer.cohort.brain import SPACING_MM, brain
+from napari_mritransfer.cohort.brain_template import SPACING_MM, template
+from napari_mritransfer.cohort.grid import upright
 from napari_mritransfer.cohort.preparation import Prepared
 from napari_mritransfer.io.atomic import replacing
 
@@ -35,13 +36,13 @@ def thumbnail(prepared: Prepared, *, outline: bool) -> NDArray[np.uint8]:
     """
     white = float(np.quantile(prepared.raw, _BRIGHT)) or 1.0
     volume = _at(prepared.raw / np.float32(white), _PIXEL_MM / prepared.grid.spacing_mm)
-    expected = _at(brain().astype(np.float32), _PIXEL_MM / SPACING_MM) > 0.5 if outline else None
+    expected = _at(template().astype(np.float32), _PIXEL_MM / SPACING_MM) > 0.5 if outline else None
     parts = []
     for axis in range(3):
-        grey = np.clip(_oriented(volume.take(volume.shape[axis] // 2, axis), axis), 0, 1)
+        grey = np.clip(upright(volume, axis, volume.shape[axis] // 2), 0, 1)
         picture = np.repeat(np.rint(255 * grey).astype(np.uint8)[..., None], 3, axis=2)
         if expected is not None:
-            inside = _oriented(expected.take(expected.shape[axis] // 2, axis), axis)
+            inside = upright(expected, axis, expected.shape[axis] // 2)
             picture[inside & ~ndimage.binary_erosion(inside)] = _OUTLINE
         parts.append(picture)
     height = max(part.shape[0] for part in parts)
@@ -62,10 +63,3 @@ def _at(volume: NDArray[np.float32], step: float) -> NDArray[np.float32]:
     places = np.meshgrid(*(step * np.arange(count) for count in _PIXELS), indexing="ij")
     smooth = ndimage.gaussian_filter(volume, step / 2.355) if step > 1 else volume
     return np.asarray(ndimage.map_coordinates(smooth, places, order=1), dtype=np.float32)
-
-
-def _oriented(part: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
-    """From ``(first, second)`` axis of the LAS grid to rows from top and columns from the screen's left."""
-    upright = part.T[::-1]
-    # j runs forward, and faces look to the left; i runs to the patient's left, which is on the right already
-    return upright[:, ::-1] if axis == 0 else upright
