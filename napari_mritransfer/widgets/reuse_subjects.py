@@ -1,6 +1,8 @@
 """Everybody in a cohort with a picture, and all that was found wrong, before anything is trained."""
 
 from collections.abc import Mapping
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, Signal
@@ -8,6 +10,7 @@ from qtpy.QtGui import QColor, QIcon, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
+    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -53,6 +56,9 @@ class ReuseSubjects(QWidget):
             one.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
             one.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.scans.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.picture = QLabel()
+        self.picture.setMinimumWidth(1)  # or the dock could not become narrower than its picture
+        self.picture.hide()
         self.show_scan = QPushButton("Open scan")
         self.show_scan.setToolTip("Open the selected scan in the viewer")
         row = QHBoxLayout()
@@ -60,9 +66,11 @@ class ReuseSubjects(QWidget):
         row.addWidget(self.show_scan)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.summary, self.problems, self.scans):
+        above: list[QWidget] = [self.summary, self.problems, self.scans]
+        for widget in above:
             column.addWidget(widget)
         column.addLayout(row)
+        column.addWidget(self.picture)
         self.problems.currentItemChanged.connect(self._on_problem_chosen)
         self.scans.currentItemChanged.connect(self._on_scan_chosen)
         self.scans.itemActivated.connect(self._on_scan_activated)
@@ -87,8 +95,9 @@ class ReuseSubjects(QWidget):
         for problem in looked.problems:
             self.problems.addItem(_of_problem(problem))
         self.problems.setVisible(bool(looked.problems))
+        has_pictures = any(row.thumbnail is not None for row in looked.rows)
         for row in looked.rows:
-            self.scans.addItem(_of_scan(row))
+            self.scans.addItem(_of_scan(row, has_pictures=has_pictures))
         self.follow_theme()
         self._size_problems()
         self._on_scan_chosen()
@@ -97,6 +106,7 @@ class ReuseSubjects(QWidget):
         """GUI thread; sentences break elsewhere."""
         super().resizeEvent(event)
         self._size_problems()
+        self._on_scan_chosen()
 
     def _size_problems(self) -> None:
         listed: Any = self.problems  # PyQt's types do not know this
@@ -143,6 +153,16 @@ class ReuseSubjects(QWidget):
         self.show_scan.setEnabled(row is not None and bool(row.image))
         self.sentence.setText("" if row is None else row.problem)
         self.sentence.setVisible(bool(self.sentence.text()))
+        self._show_picture(row.picture if row is not None else None)
+
+    def _show_picture(self, path: Path | None) -> None:
+        """What is wrong with how a scan lies, as wide as the dock; the tooltip has it as large as it is."""
+        picture = QPixmap(str(path)) if path is not None else QPixmap()
+        self.picture.setVisible(not picture.isNull())
+        if not picture.isNull():
+            width = min(self.scans.width(), picture.width())
+            self.picture.setPixmap(picture.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation))
+            self.picture.setToolTip(f'<img src="{escape(str(path))}">')
 
     def _on_scan_activated(self) -> None:
         """GUI thread."""
@@ -159,11 +179,13 @@ def _of_problem(problem: Mapping[str, str]) -> QListWidgetItem:
     return item
 
 
-def _of_scan(row: LookedRow) -> QListWidgetItem:
+def _of_scan(row: LookedRow, *, has_pictures: bool) -> QListWidgetItem:
     state = "" if row.usable else "\nleft out"
     item = QListWidgetItem(f"{_name(row)}\n{row.label or 'no label'}{state}")
     item.setData(_ROW, row)
     item.setToolTip(row.problem or row.image)
+    if not has_pictures:
+        return item
     picture = QPixmap(str(row.thumbnail)) if row.thumbnail is not None else QPixmap()
     if picture.isNull():
         picture = QPixmap(_PICTURE)  # so that names stand below each other

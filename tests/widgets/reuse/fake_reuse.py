@@ -70,11 +70,15 @@ def write_look(folder: Path, table: Path, *, may_run: bool = True, label: str = 
         if name != "sub-03":
             picture = f"line-{line}.png"
             image.imsave(folder / THUMBNAILS / picture, np.full((116, 316, 3), 15 * line, dtype=np.uint8))
+        large = "line-6-large.png" if name == "sub-05" else ""
+        if large:
+            image.imsave(folder / THUMBNAILS / large, np.zeros((250, 700, 3), dtype=np.uint8))
         if problem:
             problems.append(_problem("leaves out", "file missing", problem, name, str(line)))
         rows.append({
             "subject": name, "session": "", "image": str(table.parent / path) if picture else "",
             "label": "" if age == "n/a" else age, "usable": not problem, "problem": problem, "thumbnail": picture,
+            "picture": large,
         })  # fmt: skip
     problems.append(_problem("remark", "label gap", "Nobody's 'age' is between 57 and 62: predictions are guesses."))
     record = {

@@ -52,7 +52,11 @@ def test_a_look_shows_everybody_and_names_all_that_is_wrong(filled, orders, tabl
     subjects.problems.setCurrentRow(1)
     assert subjects.chosen.subject == "sub-05"
     assert "nothing in column 'age'" in subjects.sentence.text()
+    assert not subjects.picture.isHidden(), "of what is wrong"
+    assert subjects.picture.pixmap().width() <= subjects.scans.width()
+    assert "large.png" in subjects.picture.toolTip()
     subjects.scans.setCurrentRow(2)
+    assert subjects.picture.isHidden()
     assert not subjects.show_scan.isEnabled(), "there is no file"
     assert filled.check.text() == "Check scans"
     filled.table.choose("sex")
