@@ -1,14 +1,17 @@
 """The classical way: voxels to principal components, those most correlated with the label, an elastic net."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.label import Task
-from napari_mritransfer.cohort.reuse.estimators import Array, Fitted, fit_model, numbers, scaled
+from napari_mritransfer.cohort.reuse.estimators import Fitted, fit_model, scaled
+from napari_mritransfer.cohort.reuse.inner import Array, Grid
 
 _KEPT = (5, 10, 20, 40)  # components, as many as there are
+_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of the penalty on a standardised number; 1 leaves its mean
+_COSTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _MIXES = (0.1, 0.5, 0.9)  # 1 is the lasso, 0 ridge regression
 _ROUNDING = 1e-10  # of the largest eigenvalue: below, a direction is nothing but that
 _VOXELS = 2**18  # of every volume at a time
@@ -77,21 +80,20 @@ def fit_classical(
     from sklearn.feature_selection import SelectKBest, f_classif, f_regression
     from sklearn.linear_model import ElasticNet, LogisticRegression
 
-    is_number = task == "regression"
     points, project = _span(products)
-    chosen = SelectKBest(f_regression if is_number else f_classif, k=_KEPT[0])
-    before = (("components", PCA(svd_solver="full")), ("chosen", chosen))
-    if is_number:
-        estimator, prefix = numbers(ElasticNet(max_iter=2000), *before), "regressor__"
-        strengths: dict[str, Sequence[float]] = {"alpha": (0.003, 0.03, 0.3), "l1_ratio": _MIXES}
+    # what remains to 1 are directions in which the training rows do not differ, where others may lie anywhere
+    components = PCA(1 - _ROUNDING, svd_solver="full")
+    if task == "regression":
+        score, net = f_regression, ElasticNet(0.1, max_iter=2000)
+        strengths: Grid = {"model__alpha": _STRENGTHS}
     else:
-        net = LogisticRegression(solver="saga", l1_ratio=0.5, max_iter=300, tol=1e-3, random_state=seed)
-        estimator, prefix = scaled(net, *before), ""
-        strengths = {"C": (0.01, 0.1, 1.0), "l1_ratio": (0.1, 0.9)}
-    grid = {f"{prefix}chosen__k": _kept(len(products), inner_folds)}
-    grid |= {f"{prefix}model__{name}": values for name, values in strengths.items()}
+        score = f_classif
+        net = LogisticRegression(C=1.0, solver="saga", l1_ratio=0.5, max_iter=300, tol=1e-3, random_state=seed)
+        strengths = {"model__C": _COSTS}
+    pipeline = scaled(net, ("components", components), ("chosen", SelectKBest(score, k=_KEPT[0])))
+    grid = {"chosen__k": _kept(len(products), inner_folds), **strengths, "model__l1_ratio": _MIXES}
     found = fit_model(
-        estimator, grid, points, y, groups, task=task, classes=classes, inner_folds=inner_folds, seed=seed,
+        pipeline, grid, points, y, groups, task=task, classes=classes, inner_folds=inner_folds, seed=seed,
         with_inner=with_inner,
     )  # fmt: skip
     return Fitted(lambda others: found.predict(project(others)), found.chosen, found.inner)

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.label import Task
+from napari_mritransfer.cohort.reuse.inner import Array, Grid, best_of, inner_split
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
+    from sklearn.pipeline import Pipeline
 
-Array = NDArray[np.float64]
-Inner = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-"""Folds of the training rows: indices to learn from and to judge on."""
-
-_PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression, on standardised features
-_COSTS = np.logspace(-4, 2, 7)
+_PENALTIES = np.logspace(-1, 5, 13).tolist()  # of ridge regression, on standardised features
+_COSTS = np.logspace(-4, 2, 7).tolist()
+_MARGIN_COSTS = np.logspace(-2, 2, 5).tolist()
+_WIDTHS = ("scale", 0.002)  # of the kernel, one over: the second is nearly linear
 _EDGE = 1e-3  # of a feature's standard deviations: how far a gradient looks
 
 
@@ -33,7 +33,8 @@ class Fitted:
     chosen
         Hyper-parameters that the inner cross-validation chose; empty where there was nobody to choose with.
     inner
-        ``(training rows,)`` numbers, each predicted by a model that has not seen its subject; None unless asked for.
+        ``(training rows,)`` numbers, each predicted by a model that has not learned from its subject (all have the
+        hyper-parameters that were chosen with everybody of the training set); None unless asked for.
     """
 
     predict: Callable[[Array], Array]
@@ -79,16 +80,16 @@ def fit_features(
     ValueError
         If the method is none of them.
     """
-    estimator, grid = _feature_model(method, task, seed)
+    pipeline, grid = _feature_model(method, task, seed)
     return fit_model(
-        estimator, grid, x, y, groups, task=task, classes=classes, inner_folds=inner_folds, seed=seed,
+        pipeline, grid, x, y, groups, task=task, classes=classes, inner_folds=inner_folds, seed=seed,
         with_inner=with_inner,
     )  # fmt: skip
 
 
 def fit_model(
-    estimator: "BaseEstimator",
-    grid: Mapping[str, Any],
+    pipeline: "Pipeline",
+    grid: Grid,
     x: Array,
     y: Array,
     groups: NDArray[np.str_],
@@ -99,12 +100,13 @@ def fit_model(
     seed: int,
     with_inner: bool,
 ) -> Fitted:
-    """Choose among `grid` by an inner cross-validation, fit on all rows; see `fit_features`.
+    """Choose among `grid` by an inner cross-validation, fit on all rows; see `fit_features` and `inner.best_of`.
 
-    Numbers are judged by mean absolute error, classes by log loss.
+    Numbers are standardised by the rows that a model is fitted to, so that settings mean the same in every unit.
     """
-    from sklearn.base import clone
-    from sklearn.model_selection import GridSearchCV, cross_val_predict
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.preprocessing import StandardScaler
 
     is_number = task == "regression"
     if not is_number and len(np.unique(y)) < 2:  # a learning curve's smallest size may hold one class only
@@ -113,46 +115,16 @@ def fit_model(
     with warnings.catch_warnings():
         # what has not converged is judged by the inner folds like everything else
         warnings.simplefilter("ignore")
-        chosen: dict[str, Any] = {}
-        if grid and folds:
-            scoring = "neg_mean_absolute_error" if is_number else "neg_log_loss"
-            search = GridSearchCV(estimator, dict(grid), scoring=scoring, cv=folds, refit=False, error_score=-np.inf)
-            search.fit(x, y)
-            chosen = {name: _plain(value) for name, value in search.best_params_.items()}
-        model = clone(estimator).set_params(**chosen)
+        chosen = best_of(pipeline, grid, x, y, folds, is_number=is_number) if grid and folds else {}
+        model = pipeline.set_params(**chosen)
         inner = None
-        if with_inner and is_number and folds:
-            inner = np.asarray(cross_val_predict(model, x, y, cv=folds), dtype=np.float64)
+        if is_number:
+            model = TransformedTargetRegressor(model, transformer=StandardScaler())
+            if with_inner and folds:
+                inner = np.asarray(cross_val_predict(model, x, y, cv=folds), dtype=np.float64)
         model.fit(x, y)
+    chosen = {name.rpartition("__")[2]: _plain(value) for name, value in chosen.items()}
     return Fitted(_predictor(model, classes, is_number=is_number), chosen, inner)
-
-
-def inner_split(y: Array, groups: NDArray[np.str_], most: int, seed: int, *, is_number: bool) -> Inner:
-    """Folds of whole groups, stratified by class or by fifths of a number; empty if there are not two.
-
-    Every class is among those to learn from in every fold, or the fold is left out.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    names, members = np.unique(groups, return_inverse=True)
-    if is_number:
-        strata = np.argsort(np.argsort(y, kind="stable")) * max(1, min(5, len(names) // most)) // len(y)
-    else:
-        strata = y.astype(np.intp)
-    count = min(most, len(names))
-    if not is_number:  # a class in fewer groups than folds would be missing somewhere
-        count = min(count, min(len(np.unique(members[y == k])) for k in np.unique(y)))
-    if count < 2:
-        return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on strata smaller than the folds
-        split = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata, members)
-        folds = [(learn, judge) for learn, judge in split if len(learn) and len(judge)]
-    if is_number:
-        return folds
-    everything = set(np.unique(y))
-    complete = [fold for fold in folds if set(np.unique(y[fold[0]])) == everything == set(np.unique(y[fold[1]]))]
-    return complete if len(complete) == len(folds) else []
 
 
 def gradient(predict: Callable[[Array], Array], x: Array, scale: Array) -> Array:
@@ -180,61 +152,45 @@ def gradient(predict: Callable[[Array], Array], x: Array, scale: Array) -> Array
     return np.asarray(np.divide(difference, 2 * step, out=np.zeros_like(step), where=step > 0))
 
 
-def _feature_model(method: str, task: Task, seed: int) -> "tuple[BaseEstimator, dict[str, Any]]":
-    from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.svm import SVC, SVR
-
-    is_number = task == "regression"
-    if method == "features-ridge":
-        return numbers(Ridge()), {"regressor__model__alpha": _PENALTIES}
-    if method == "features-logistic":
-        return scaled(LogisticRegression(max_iter=2000)), {"model__C": _COSTS}
-    if method == "features-svm" and is_number:
-        grid = {"regressor__model__C": np.logspace(-2, 2, 5), "regressor__model__gamma": ["scale", 0.002]}
-        return numbers(SVR(epsilon=0.1)), grid
-    if method == "features-svm":
-        return scaled(margins(SVC(class_weight="balanced"))), {"model__machine__C": np.logspace(-2, 2, 5)}
-    if method == "features-gp":
-        # linear trends and smooth bends over standardised features; its own likelihood chooses the sizes
-        kernel = ConstantKernel(1.0) * DotProduct(1.0) + ConstantKernel(1.0) * RBF(8.0)
-        if is_number:
-            return numbers(GaussianProcessRegressor(kernel + WhiteKernel(0.5), random_state=seed)), {}
-        return scaled(GaussianProcessClassifier(ConstantKernel(1.0) * RBF(8.0), random_state=seed)), {}
-    raise ValueError(f"'{method}' is no model on features.")
-
-
-def numbers(model: "BaseEstimator", *before: "tuple[str, BaseEstimator]") -> "BaseEstimator":
-    """A regression that standardises inputs and labels by the rows it is fitted to (``regressor__model__…``).
+def scaled(model: "BaseEstimator", *before: "tuple[str, BaseEstimator]") -> "Pipeline":
+    """A model that standardises inputs by the rows it is fitted to.
 
     Parameters
     ----------
     before
-        Steps ahead of it, such as principal components.
+        Steps ahead of that, such as principal components.
     """
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.preprocessing import StandardScaler
-
-    return TransformedTargetRegressor(scaled(model, *before), transformer=StandardScaler())
-
-
-def scaled(model: "BaseEstimator", *before: "tuple[str, BaseEstimator]") -> "BaseEstimator":
-    """A model that standardises inputs by the rows it is fitted to (``model__…``)."""
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
     return Pipeline([*before, ("scale", StandardScaler()), ("model", model)])
 
 
-def margins(machine: "BaseEstimator") -> "BaseEstimator":
-    """A support vector machine whose chances are the logistic function of its margins, or their softmax.
+def _feature_model(method: str, task: Task, seed: int) -> "tuple[Pipeline, Grid]":
+    from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.svm import SVC, SVR
 
-    They rank as the margins do, and are not calibrated: a second fit to do that would want more subjects.
-    """
     from napari_mritransfer.cohort.reuse.margins import MarginClassifier
 
-    return MarginClassifier(machine)
+    is_number = task == "regression"
+    if method == "features-ridge" and is_number:
+        return scaled(Ridge(10.0)), {"model__alpha": _PENALTIES}
+    if method == "features-logistic" and not is_number:
+        return scaled(LogisticRegression(C=0.1, max_iter=2000)), {"model__C": _COSTS}
+    if method == "features-svm" and is_number:
+        return scaled(SVR(epsilon=0.1)), {"model__C": _MARGIN_COSTS, "model__gamma": _WIDTHS}
+    if method == "features-svm":
+        grid = {"model__machine__C": _MARGIN_COSTS, "model__machine__gamma": _WIDTHS}
+        return scaled(MarginClassifier(SVC())), grid
+    if method == "features-gp" and is_number:
+        # linear trends and smooth bends over standardised features; its own likelihood chooses the sizes
+        kernel = ConstantKernel(1.0) * DotProduct(1.0) + ConstantKernel(1.0) * RBF(8.0) + WhiteKernel(0.5)
+        return scaled(GaussianProcessRegressor(kernel, random_state=seed)), {}
+    if method == "features-gp":
+        return scaled(GaussianProcessClassifier(ConstantKernel(1.0) * RBF(8.0), random_state=seed)), {}
+    raise ValueError(f"'{method}' is no model on features for such a label.")
 
 
 def _plain(value: Any) -> Any:
