@@ -120,8 +120,8 @@ def _place(found: BrainMeasures) -> tuple[Kind, str] | None:
         return "not registered", f"{wrong}; {_REGISTER}."
     if found.likeness < _ALIKE:
         return "not registered", (
-            f"It is less like a brain ({found.likeness:.2f} of 1) than one is that is whole, lies straight and has "
-            f"nothing left about it; look at its picture, {_EXTRACT}, and {_REGISTER}."
+            f"Its shape is less like a brain's ({found.likeness:.2f} of 1) than it should be ({_ALIKE}): part of it is "
+            f"missing, something is left about it, or it lies askew; look at its picture, {_EXTRACT}, and {_REGISTER}."
         )
     return None
 

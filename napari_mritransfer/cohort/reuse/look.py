@@ -204,7 +204,7 @@ def brain_problem(scan: CohortScan, prepared: Prepared) -> Problem | None:
 
 
 def _of_finding(scan: CohortScan, finding: BrainFinding) -> Problem:
-    return Problem.leaving_out(scan, finding.kind, f"{scan.name}: {finding.sentence}")
+    return Problem.leaving_out(scan, finding.kind, finding.sentence)
 
 
 def _on_sizes(fine: Sequence[BrainFinding]) -> list[Problem]:
