@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.bootstrap import members_of, sums_by_group, with_intervals
-from napari_mritransfer.cohort.ranking import Ranking
+from napari_mritransfer.cohort.ranking import Ranking, auc_within
 from napari_mritransfer.cohort.summary import ClassificationSummary, RegressionSummary, Summary
 from napari_mritransfer.io.errors import BadInput
 
@@ -84,6 +84,7 @@ def classification_summary(
     seed: int,
     n_boot: int = 2000,
     training_shares: Sequence[float] | None = None,
+    models: NDArray[np.intp] | None = None,
 ) -> ClassificationSummary:
     """Accuracies of predicted classes, with 95 % intervals from a bootstrap over whole groups.
 
@@ -103,6 +104,10 @@ def classification_summary(
         Draws.
     training_shares
         Share of each class among the scans that were learned from.
+    models
+        ``(scan,)`` which of several models predicted it, such as those of the folds of a cross-validation. The AUC then
+        is of pairs of scans that one and the same model tells apart: of two models, the one that learned from fewer
+        scans of a class says lower chances of it to everybody, and is the one that tests more scans of that class.
 
     Raises
     ------
@@ -124,12 +129,16 @@ def classification_summary(
     is_right = chances.argmax(axis=1) == index
     losses = -np.log(np.clip(chances[np.arange(len(index)), index], _SURE, 1))
     sums = sums_by_group(members, n_groups, np.ones(len(index)), losses, *is_of.T, *(is_of * is_right[:, None]).T)
-    ranked = [Ranking(chances[:, k], is_of[:, k], members) for k in (range(len(classes)) if len(classes) > 2 else [1])]
+    parts = [np.full(len(index), True)] if models is None else [models == one for one in np.unique(models)]
+    ranked = [
+        [Ranking(chances[part, k], is_of[part, k], members[part]) for part in parts]
+        for k in (range(len(classes)) if len(classes) > 2 else [1])
+    ]
 
     def figures(draws: NDArray[np.float64]) -> NDArray[np.float64]:
         totals = draws @ sums
         own, right = totals[:, 2 : 2 + len(classes)], totals[:, 2 + len(classes) :]
-        auc = _mean_defined([one.auc(draws) for one in ranked])
+        auc = _mean_defined([auc_within(own, draws) for own in ranked])
         return np.stack([_mean_over(right, own), auc, totals[:, 1] / totals[:, 0]], axis=1)
 
     (balanced, auc, loss), intervals, note = with_intervals(figures, n_groups, seed, n_boot)

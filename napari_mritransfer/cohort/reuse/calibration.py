@@ -29,9 +29,45 @@ def line_through(x: Array, y: Array) -> Line:
         ``(n,)``.
     """
     spread = x - x.mean()
-    power = float(spread @ spread)
-    slope = float(spread @ y) / power if power > 1e-12 * max(float(x @ x), 1e-300) else 0.0
+    slope = float(spread @ y) / float(spread @ spread) if _spreads(spread, x) else 0.0
     return Line(slope, float(y.mean()) - slope * float(x.mean()))
+
+
+def line_within(x: Array, y: Array, parts: NDArray[np.intp]) -> tuple[Line | None, float | None]:
+    """Least squares with one slope for all parts but each part's own level, and the correlation about these levels.
+
+    Parameters
+    ----------
+    x, y
+        ``(n,)``.
+    parts
+        ``(n,)`` which part each belongs to.
+
+    Returns
+    -------
+    line
+        With that slope, through the means of all; None where `x` is the same throughout every part.
+    correlation
+        None where either is.
+    """
+    across, up = _less_means(x, parts), _less_means(y, parts)
+    if not _spreads(across, x):
+        return None, None
+    slope = float(across @ up) / float(across @ across)
+    line = Line(slope, float(y.mean()) - slope * float(x.mean()))
+    if not _spreads(up, y):
+        return line, None
+    return line, float(across @ up) / float(np.sqrt((across @ across) * (up @ up)))
+
+
+def _less_means(values: Array, parts: NDArray[np.intp]) -> Array:
+    _, members = np.unique(parts, return_inverse=True)
+    return values - (np.bincount(members, values) / np.bincount(members))[members]
+
+
+def _spreads(deviations: Array, values: Array) -> bool:
+    """Whether there is more than rounding."""
+    return float(deviations @ deviations) > 1e-12 * max(float(values @ values), 1e-300)
 
 
 def bias_of(true: Array, predicted: Array) -> Line:

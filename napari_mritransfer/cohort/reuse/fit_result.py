@@ -118,6 +118,11 @@ class Tested:
     groups: tuple[str, ...]
     seconds: float
 
+    @property
+    def models(self) -> NDArray[np.intp]:
+        """``(n,)`` which of the models that were learned made each prediction."""
+        return self.repeats * (int(self.folds.max(initial=0)) + 1) + self.folds
+
 
 def tested(results: Sequence[FitResult], true: NDArray[np.float64], groups: Sequence[str]) -> tuple[Tested, ...]:
     """Results of the same method and size as one each, in the order in which these first come.

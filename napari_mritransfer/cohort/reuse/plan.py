@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_mritransfer.cohort.checks import CheckedCohort
+from napari_mritransfer.cohort.problem import some
 from napari_mritransfer.cohort.reuse.catalogue import BASELINE, ReuseMethod, reuse_method
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.cohort.splits import folds
@@ -68,7 +69,8 @@ def plan(checked: CheckedCohort, config: ReuseConfig) -> tuple[Fit, ...]:
         If there are too few subjects, groups or sites, or a size is larger than what a fold has to learn from.
     """
     parts = outer_folds(checked, config)
-    rows = sorted((reuse_method(name) for name in config.methods), key=_slowness)
+    asked = [reuse_method(name) for name in config.methods if name != BASELINE.name]
+    rows = sorted(asked, key=_slowness)
     least = min(len(_groups_of(checked, part.train)) for part in parts)
     too_large = [size for size in config.sizes if size > least]
     if too_large:
@@ -78,7 +80,7 @@ def plan(checked: CheckedCohort, config: ReuseConfig) -> tuple[Fit, ...]:
         )
     fits = []
     for row in (BASELINE, *rows):
-        for size in (0, *sorted(config.sizes)):
+        for size in (0, *sorted(set(config.sizes))):
             for part in parts:
                 train = part.train if not size else _subset(checked, part, size, config.seed)
                 fits.append(Fit(row.name, size, part.repeat, part.number, train, part.test, part.site))
@@ -105,6 +107,28 @@ def outer_folds(checked: CheckedCohort, config: ReuseConfig) -> tuple[Fold, ...]
     return tuple(parts)
 
 
+def kept_together(checked: CheckedCohort) -> tuple[str, ...]:
+    """``(row,)``: alike for rows that no fold may part; of a subject who is in two groups, both are one."""
+    sets = joined(checked.scans, checked.groups)
+    name_of = {subject: name for name, subjects in sets.items() for subject in subjects}
+    return tuple(name_of[scan.subject] for scan in checked.scans)
+
+
+def lacking(checked: CheckedCohort, parts: Sequence[Fold]) -> tuple[str, ...]:
+    """One sentence for each class that nobody has among the training rows of some fold."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        known = {checked.labels[checked.scans[row]] for row in part.train}
+        where = f"site '{part.site}'" if part.site else f"fold {part.number + 1}"
+        for name in checked.classes:
+            if name not in known:
+                found.setdefault(name, []).append(where)
+    return tuple(
+        f"Nobody to learn from is '{name}' where {some(dict.fromkeys(places))} is tested: no method can tell it there."
+        for name, places in found.items()
+    )
+
+
 def _by_site(checked: CheckedCohort, config: ReuseConfig) -> Iterator[Fold]:
     column = checked.cohort.column(config.site)
     sites = [scan.values[column] for scan in checked.scans]
@@ -114,13 +138,12 @@ def _by_site(checked: CheckedCohort, config: ReuseConfig) -> Iterator[Fold]:
         raise BadInput(f"{nowhere[0]} has nothing in column '{column}', so nobody knows its site; fill it in.")
     if len(names) < 2:
         raise BadInput(f"Column '{column}' has one site only, so none can be left out; leave 'site' empty.")
+    together = kept_together(checked)
     for number, name in enumerate(names):
         test = tuple(row for row, site in enumerate(sites) if site == name)
-        tested = {checked.groups[checked.scans[row]] for row in test}
+        tested = {together[row] for row in test}
         # who was scanned at both sites must not teach what tests them
-        train = tuple(
-            row for row, site in enumerate(sites) if site != name and checked.groups[checked.scans[row]] not in tested
-        )
+        train = tuple(row for row, site in enumerate(sites) if site != name and together[row] not in tested)
         if not train:
             raise BadInput(f"Without site '{name}' nobody is left to learn from; leave 'site' empty.")
         yield Fold(0, number, train, test, name)
