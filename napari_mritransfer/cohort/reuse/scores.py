@@ -18,8 +18,8 @@ mean what they say); ``error_slope``, how the error grows with the true number; 
 numbers, or None. Of classes: ``accuracy``, and ``balanced_accuracy``, ``auc``, ``log_loss`` with intervals. Of both:
 ``n`` predictions, ``n_groups`` and ``note``.
 
-With several repeats, each figure is the mean of those of the repeats: every repeat tests everybody once. (Of the AUC and
-the slopes the mean is weighted, by pairs and by spread.) Slopes, correlation and AUC compare people whom one and the
+With several repeats, each figure is the mean of those of the repeats: every repeat tests everybody once. (The mean of
+the AUC and the slopes is weighted, by pairs and by spread.) Slopes, correlation and AUC compare people whom one and the
 same model predicted, and are None where no model says different things to the people whom it is tested on. Across folds
 they would be below what is true: without the oldest, a model learns from younger ones, and predicts less for those very
 people; pooled, the baseline's slope is 1 − folds, and its AUC below one half."""
