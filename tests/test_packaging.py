@@ -81,7 +81,7 @@ def test_dependencies(distribution):
     assert {one.name for one in requirements if one.marker is None} == {
         *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "monai", "nibabel", "numpy", "openpyxl", "pooch"),
         *("rich", "safetensors", "scikit-image", "scikit-learn", "scipy"),
-        *("torch", "typer"),
+        *("threadpoolctl", "torch", "typer"),
     }
     assert {bound.operator for one in requirements for bound in one.specifier} == {">="}
     assert set(distribution.metadata.get_all("Provides-Extra")) == {"all", "classical", "dev"}

@@ -107,14 +107,15 @@ def fit_model(
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.model_selection import cross_val_predict
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     is_number = task == "regression"
     if not is_number and len(np.unique(y)) < 2:  # a learning curve's smallest size may hold one class only
         return Fitted(_always(int(y[0]), classes), {})
     folds = inner_split(y, groups, inner_folds, seed, is_number=is_number)
-    with warnings.catch_warnings():
-        # what has not converged is judged by the inner folds like everything else
-        warnings.simplefilter("ignore")
+    # many small steps: two threads that wait for each other on a busy machine make them thirty times as slow
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what has not converged is judged by the inner folds like everything else
         chosen = best_of(pipeline, grid, x, y, folds, is_number=is_number) if grid and folds else {}
         model = pipeline.set_params(**chosen)
         inner = None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,7 +50,7 @@ class FeatureCache:
     check_brains
         Whether scans were checked for a brain.
     folder
-        Where all networks' entries lie; beside the fetched weights if omitted.
+        Where all networks' entries lie; ``features`` in the folder of fetched weights if omitted.
     """
 
     def __init__(self, model: SfcnModel, *, check_brains: bool, folder: Path | None = None) -> None:
@@ -58,13 +59,12 @@ class FeatureCache:
             "brain": model.facts.brain_only and check_brains,
         }  # fmt: skip
         name = hashlib.sha256(f"{model.sha256}|{json.dumps(how, sort_keys=True)}".encode()).hexdigest()[:32]
-        self.folder = (folder or cache_folder().parent / "features") / name
+        self.folder = (folder or cache_folder() / "features") / name
 
     def get(self, image: Path) -> Examined | None:
         """The entry of an image; None if there is none, or a damaged one."""
-        path = self._path(image)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(self._path(image), allow_pickle=False) as file:
                 features = np.asarray(file["features"], dtype=np.float32)
                 told = json.loads(str(file["told"]))
             usable = bool(features.size)
@@ -74,17 +74,18 @@ class FeatureCache:
             if usable == bool(kind):
                 return None
             return Examined(features if usable else None, kind, sentence, tuple(map(str, told["said"])))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
-            return None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, RuntimeError, MemoryError):
+            return None  # whatever zipfile and NumPy make of a damaged file
 
     def put(self, image: Path, entry: Examined) -> None:
-        """Keep an entry, in one go."""
-        path = self._path(image)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Keep an entry, in one go; where that is not possible the scan is looked at again next time."""
         features = np.zeros(0, np.float32) if entry.features is None else entry.features
         told = json.dumps({"kind": entry.kind, "sentence": entry.sentence, "said": list(entry.said)})
-        with replacing(path) as partial, partial.open("wb") as stream:
-            np.savez(stream, features=features, told=np.array(told))
+        with suppress(OSError):  # a full disk or a folder of somebody else must not end hours of work
+            path = self._path(image)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial, partial.open("wb") as stream:
+                np.savez(stream, features=features, told=np.array(told))
 
     def _path(self, image: Path) -> Path:
         status = image.stat()
