@@ -64,7 +64,7 @@ class FeatureCache:
     def get(self, image: Path) -> Examined | None:
         """The entry of an image; None if there is none, or a damaged one."""
         try:
-            with np.load(self._path(image), allow_pickle=False) as file:
+            with self._path(image).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 features = np.asarray(file["features"], dtype=np.float32)
                 told = json.loads(str(file["told"]))
             usable = bool(features.size)
