@@ -98,11 +98,17 @@ class FittedNetwork:
                 outputs.append(self.network(_ready(volume[None], device)).cpu())
         return self.head.predictions(torch.cat(outputs).numpy())
 
+    @torch.no_grad()
+    def predict_from(self, features: Tensor) -> NDArray[np.float64]:
+        """The same from ``(n, features)``, where these did not change."""
+        device = next(self.network.parameters()).device
+        return self.head.predictions(self.network.head(features.to(device)).cpu().numpy())
+
 
 def fit_network(
     base: SfcnModel | None,
     label: Label,
-    volumes: Tensor,
+    volumes: Tensor | None,
     values: NDArray[np.float64],
     settings: FitSettings,
     *,
@@ -124,7 +130,7 @@ def fit_network(
     label
         To predict; classes in the order of the indices in `values`.
     volumes
-        ``(n, 1, i, j, k)`` float16 or float32, prepared and cropped.
+        ``(n, 1, i, j, k)`` float16 or float32, prepared and cropped; None where features are enough.
     values
         ``(n,)`` numbers, or indices of classes.
     settings
@@ -145,16 +151,19 @@ def fit_network(
     anew = row.transfer == "scratch"
     head = head_for(base, label, values, settings.bins, anew=anew)
     torch.manual_seed(settings.seed)  # new weights are drawn here
-    own = dict(base.settings) if base is not None else {"widths": list(widths), "grid": list(volumes.shape[2:])}
+    own = dict(base.settings) if base is not None else {"widths": list(widths), "grid": list(_those(volumes).shape[2:])}
     own |= {"outputs": head.outputs}
     network = _network(None if anew else base, own, head, values)
     device = choose_device(settings.device)
     network.to(device)
     targets = head.targets(values)
     on_features = row.name == "final-layer" and settings.batch_norm == "frozen"
-    inputs: Tensor = volumes
-    if on_features:
-        inputs = _features(network, volumes, device, should_stop) if features is None else features.float()
+    if on_features and features is not None:
+        inputs = features.float()
+    elif on_features:
+        inputs = _features(network, _those(volumes), device, should_stop)
+    else:
+        inputs = _those(volumes)
     stages = _stages(settings, row.transfer, settings.learning_rate or row.learning_rate or 0.0)
     total = sum(epochs for _, epochs, _ in stages) * math.ceil(len(values) / settings.batch)
     done, trainable = 0, 0
@@ -214,6 +223,12 @@ class _Stage:
             loss.backward()
             optimiser.step()
             yield
+
+
+def _those(volumes: Tensor | None) -> Tensor:
+    if volumes is None:
+        raise ValueError("This method learns from volumes; hand them over.")
+    return volumes
 
 
 def _stages(settings: FitSettings, transferred: str, rate: float) -> tuple[tuple[str, int, float], ...]:
