@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from napari_mritransfer.cohort.config import Augmentation
@@ -117,12 +118,18 @@ class ReuseConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise BadConfig(f"'{name}' is {value}; give a whole number of at least {least}.")
-        if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 2 for size in self.sizes):
+        sizes: tuple[object, ...] = self.sizes  # of a file, they may be anything
+        if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 2 for size in sizes):
             raise BadConfig("The sizes of a learning curve are whole numbers of training subjects, 2 at least.")
         if not 0 <= self.weight_decay < math.inf:  # written so that NaN fails too
             raise BadConfig(f"The weight decay is {self.weight_decay:g}; give a number of at least 0, such as 0.001.")
         if self.learning_rate is not None and not 0 < self.learning_rate < 10:
             raise BadConfig(f"The learning rate {self.learning_rate:g} cannot work; try 0.001.")
+
+    def as_facts(self) -> dict[str, str]:
+        """Every setting in words, for a report; the table and the network by name, not by where they lie."""
+        record = {name.replace("_", " "): _in_words(value) for name, value in dataclasses.asdict(self).items()}
+        return record | {"table": Path(self.table).name, "model": Path(self.model).name}
 
     def as_json(self) -> str:
         """The configuration as a JSON object, readable by `from_json`."""
@@ -149,3 +156,11 @@ class ReuseConfig:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadConfig(f"This is not the configuration of a re-use on a cohort: {error}.") from error
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {own}" for name, own in value.items()) or "–"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "–"
+    return "–" if value in (None, "") else str(value)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 COLOURS = ("#8fb4e8", "#f5a742", "#3fae7a", "#e87fa0", "#b79ae8", "#d6cf62", "#6fd0d6", "#c98b5a", "#9fb0a0", "#e0e0e0")
 """Of methods in the order of the table; the baseline is grey."""
 
+_PREDICTED = "Predicted over true numbers of subjects who were not learned from; the line is what is right."
+_DIFFERENCE = "Bland–Altman: predicted − true over the mean of both; lines at their mean and 1.96 standard deviations."
+_METHODS = "All methods, all training subjects; bars are 95 % intervals over subjects, the baseline is grey."
+_LEARNING = "Learning curve: the same test subjects, fewer or more subjects to learn from."
+
 _SIDE, _GAP, _LEFT, _TOP, _BELOW = 260, 70, 76, 64, 60
 _MOST_PANELS = 12
 _PER_ROW = 4
@@ -27,15 +32,13 @@ def draw_figures(record: ReuseRecord, lines: Sequence[PredictedScan], out: Path)
     found = []
     shown = [one for one in record.of_size() if one.method != "baseline"][:_MOST_PANELS]
     if record.label.task == "regression" and shown:
-        found.append((_panels(record, lines, shown, out / "predicted.png", is_difference=False),
-                      "Predicted over true numbers of subjects who were not learned from; the line is what is right."))
-        found.append((_panels(record, lines, shown, out / "bland-altman.png", is_difference=True),
-                      "Bland–Altman: predicted − true over their mean; lines at the mean and 1.96 standard deviations."))  # fmt: skip
-    found.append((_comparison(record, out / "comparison.png"),
-                  "All methods with all training subjects; bars are 95 % intervals over subjects, grey is the baseline."))  # fmt: skip
+        found = [
+            (_panels(record, lines, shown, out / "predicted.png", is_difference=False), _PREDICTED),
+            (_panels(record, lines, shown, out / "bland-altman.png", is_difference=True), _DIFFERENCE),
+        ]
+    found.append((_comparison(record, out / "comparison.png"), _METHODS))
     if len(record.sizes) > 1:
-        found.append((_curve(record, out / "learning-curve.png"),
-                      "Learning curve: the same test subjects, fewer or more to learn from."))  # fmt: skip
+        found.append((_curve(record, out / "learning-curve.png"), _LEARNING))
     return found
 
 

@@ -247,9 +247,12 @@ def _network(base: SfcnModel | None, settings: Mapping[str, Any], head: Head, va
         kept = {name: own[name] for name in own if not (head.is_new and name.startswith("classifier."))}
         network.load_state_dict(kept, strict=not head.is_new)
     if head.is_new:
+        last = network.classifier[2]
+        assert isinstance(last, nn.Conv3d)
+        assert last.bias is not None
         with torch.no_grad():
-            network.classifier[2].weight.mul_(_NEW_HEAD_SCALE)
-            network.classifier[2].bias.copy_(head.bias(values))
+            last.weight.mul_(_NEW_HEAD_SCALE)
+            last.bias.copy_(head.bias(values))
     return network
 
 

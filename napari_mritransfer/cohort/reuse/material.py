@@ -99,7 +99,8 @@ class Material:
 
     def learn(
         self, row: ReuseMethod, train: Rows, y: Array, test: Rows, repeat: int = 0,
-        on_step: OnStep = lambda done, total: None, should_stop: ShouldStop = lambda: False, *, only_values: bool = False,
+        on_step: OnStep = lambda done, total: None, should_stop: ShouldStop = lambda: False, *,
+        only_values: bool = False,
     ) -> "Learned":  # fmt: skip
         """One method on some rows with these labels; no other label goes into it.
 
@@ -202,3 +203,11 @@ def needs_volumes(row: ReuseMethod, config: ReuseConfig) -> bool:
     if row.kind == "classical":
         return True
     return row.kind == "network" and not (row.name == "final-layer" and config.batch_norm == "frozen")
+
+
+def values_of(checked: CheckedCohort, label: Label) -> Array:
+    """``(row,)`` numbers, or indices of classes."""
+    own = [checked.labels[scan] for scan in checked.scans]
+    if label.task == "regression":
+        return np.array([float(value) for value in own])
+    return np.array([float(label.classes.index(str(value))) for value in own])

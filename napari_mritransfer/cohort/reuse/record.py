@@ -214,7 +214,7 @@ def read_reuse(folder: Path) -> ReuseRecord:
             tuple(record["said"]), tuple(record["warnings"]), dict(record["environment"]), float(record["seconds"]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        raise BadInput(f"The results in {folder.name} are damaged ({error}); go on with it to make them anew.") from error
+        raise BadInput(f"The results in {folder.name} are damaged ({error}); go on with the re-use.") from error
 
 
 def read_predictions(folder: Path) -> tuple[PredictedScan, ...]:
@@ -269,6 +269,7 @@ def heading(label: Label) -> tuple[str, ...]:
 def cells(result: MethodResult, label: Label) -> tuple[str, ...]:
     """One row of that table; intervals of 95 % in brackets, over subjects."""
     scores = result.scores
+    own: tuple[str, ...]
     if label.task == "regression":
         after = scores.get("corrected")
         own = (

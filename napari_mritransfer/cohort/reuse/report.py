@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from napari_mritransfer.cohort.reuse.record import ReuseRecord, cells, heading, sentence
-from napari_mritransfer.evaluation.page import embedded, page
+from napari_mritransfer.evaluation.page import figure, page
 from napari_mritransfer.io.atomic import write_text
 
 _CONVENTION = (
@@ -42,14 +42,14 @@ def write_reuse_report(
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="verdict">{escape(sentence(record))}</p>']
     if record.warnings:
         told = "".join(f"<p>{escape(warning)}</p>" for warning in record.warnings)
-        parts.append(f'<div class="warnings">{told}</div>')
+        parts.append(f'<aside class="warnings" aria-label="Warnings">{told}</aside>')
     parts.append(_table(heading(record.label), [cells(one, record.label) for one in record.results]))
     parts.append(f'<div class="convention">{"".join(f"<p>{escape(one)}</p>" for one in _CONVENTION)}</div>')
     if record.left_out:
         parts.append("<h2>Left out</h2>")
         parts += [f"<p>{escape(name)}: {escape(why)}</p>" for name, why in record.left_out.items()]
     for picture, caption in figures:
-        parts.append(f"<figure>{embedded(picture)}<figcaption>{escape(caption)}</figcaption></figure>")
+        parts.append(figure(picture, caption))
     parts.append("<h2>Differences between methods</h2>")
     names = {one.method: one.label for one in record.results}
     parts.append(
@@ -83,7 +83,7 @@ def write_reuse_report(
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _facts(facts: Mapping[str, str]) -> str:

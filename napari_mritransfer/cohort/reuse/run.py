@@ -1,33 +1,36 @@
 """Re-use a network on a cohort: check, look, fit, score, write down; stopped or killed, the same call goes on."""
 
-import dataclasses
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from napari_mritransfer.cohort.checks import CheckedCohort, Problem, Severity, refuse
+from napari_mritransfer.cohort.checks import Problem, Severity, refuse
 from napari_mritransfer.cohort.crop import cropped
 from napari_mritransfer.cohort.data import label_of
-from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.preparation import prepare
 from napari_mritransfer.cohort.reuse.catalogue import ReuseMethod, reuse_method
+from napari_mritransfer.cohort.reuse.chance import permutation_scores
 from napari_mritransfer.cohort.reuse.classical import gram
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.cohort.reuse.features import Examined, FeatureCache, features_of
 from napari_mritransfer.cohort.reuse.fit_result import FitResult
 from napari_mritransfer.cohort.reuse.head import is_same_label, outside
-from napari_mritransfer.cohort.reuse.look import brain_problem, cannot_be_prepared, check_for_reuse, write_look
-from napari_mritransfer.cohort.reuse.material import Material, needs_volumes
+from napari_mritransfer.cohort.reuse.look import (
+    CHECKS,
+    THUMBNAILS,
+    brain_problem,
+    cannot_be_prepared,
+    check_for_reuse,
+    write_look,
+)
+from napari_mritransfer.cohort.reuse.material import Material, needs_volumes, values_of
 from napari_mritransfer.cohort.reuse.model import SfcnFacts, SfcnModel, class_order, open_sfcn, save_sfcn
 from napari_mritransfer.cohort.reuse.outcome import write_outcome
-from napari_mritransfer.cohort.reuse.permutation import with_permuted_labels
 from napari_mritransfer.cohort.reuse.plan import Fit, kept_together, lacking, outer_folds, plan
-from napari_mritransfer.cohort.reuse.record import CONFIG, FINGERPRINT, FITS, NETWORKS, PERMUTATIONS, ReuseRecord
-from napari_mritransfer.cohort.reuse.scores import quick_score
+from napari_mritransfer.cohort.reuse.record import CONFIG, FINGERPRINT, FITS, NETWORKS, ReuseRecord
 from napari_mritransfer.cohort.table import CohortScan
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.io.errors import BadInput
@@ -82,7 +85,7 @@ def reuse(
             raise BadInput(f"None of the methods can run: {next(iter(left_out.values()))}")
         fits = [fit for fit in plan(material.checked, config) if fit.method not in left_out]
         results = _all_fits(material, fits, out, on_progress, should_stop)
-        chance = _permutations(material, fits, results, out, on_progress, should_stop)
+        chance = permutation_scores(material, fits, results, out, on_progress, should_stop)
         on_progress("Writing the results", len(fits), len(fits))
         return write_outcome(material, results, chance, left_out, said, _warnings(material), out)
 
@@ -94,9 +97,8 @@ def _claim(config: ReuseConfig, out: Path) -> None:
             raise BadConfig(f"{out} holds a re-use with other settings; choose a new folder.")
         return
     # hidden files, and those of a look at the cohort, do not make a folder anybody's
-    others = [] if not out.exists() else [
-        one.name for one in out.iterdir() if not one.name.startswith(".") and one.name not in ("checks.json", "thumbnails")
-    ]  # fmt: skip
+    there = [one.name for one in out.iterdir() if not one.name.startswith(".")] if out.exists() else []
+    others = [name for name in there if name not in (CHECKS, THUMBNAILS)]
     if others:
         raise BadConfig(f"{out} holds other files, such as {others[0]}; choose a new folder for the results.")
     out.mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ def _material(
     if block is not None and any(row.kind == "classical" for row in rows):
         products = gram(block)
     return Material(
-        config, checked, label, model, _values(checked, label),
+        config, checked, label, model, values_of(checked, label),
         np.array(kept_together(checked)),
         np.stack([features[scan] for scan in checked.scans]).astype(np.float64),
         None if block is None else torch.from_numpy(block)[:, None], products,
@@ -177,13 +179,6 @@ def _check_memory(scans: int, voxels: int) -> None:
         raise BadInput(
             f"More than {scans} scans do not fit into memory at once; choose methods on features, or fewer scans."
         )
-
-
-def _values(checked: CheckedCohort, label: Label) -> np.ndarray:
-    own = [checked.labels[scan] for scan in checked.scans]
-    if label.task == "regression":
-        return np.array([float(value) for value in own])
-    return np.array([float(label.classes.index(str(value))) for value in own])
 
 
 def _left_out(material: Material, rows: Sequence[ReuseMethod]) -> dict[str, str]:
@@ -265,42 +260,3 @@ def _described(fit: Fit, config: ReuseConfig) -> str:
     again = f", repeat {fit.repeat + 1} of {config.repeats}" if config.repeats > 1 and not fit.site else ""
     size = f", {fit.size} to learn from" if fit.size else ""
     return f"{reuse_method(fit.method).label}: {where}{again}{size}"
-
-
-def _permutations(
-    material: Material, fits: Sequence[Fit], results: Sequence[FitResult], out: Path, on_progress: OnProgress,
-    should_stop: ShouldStop,
-) -> Mapping[str, tuple[float, list[float]]]:  # fmt: skip
-    """Of every method that trains no network: its score in the first repeat, and those with labels dealt out anew."""
-    wanted, found = material.config.permutations, {}
-    quick = ("features", "classical", "direct")
-    methods = [name for name in dict.fromkeys(fit.method for fit in fits) if reuse_method(name).kind in quick]
-    for number, method in enumerate(methods if wanted else []):
-        (out / PERMUTATIONS).mkdir(exist_ok=True)
-        path = out / PERMUTATIONS / f"{method}.json"
-        said = [result for result in results if (result.method, result.size, result.repeat) == (method, 0, 0)]
-        observed = quick_score(material.y, said, material.label)
-        scores = _read_scores(path)[:wanted]
-        while len(scores) < wanted:
-            if should_stop():
-                raise ReconstructionStopped
-            on_progress(f"{reuse_method(method).label}: permutation {len(scores) + 1} of {wanted}", number, len(methods))
-            rng = np.random.default_rng((material.config.seed, 11, len(scores)))
-            permuted = with_permuted_labels(material.checked, rng)
-            y = _values(permuted, material.label)
-            dealt = []
-            for part in outer_folds(permuted, dataclasses.replace(material.config, repeats=1)):
-                train, test = np.array(part.train), np.array(part.test)
-                values = material.learn(reuse_method(method), train, y[train], test, only_values=True).values
-                dealt.append(FitResult(method, 0, 0, part.number, part.site, part.test, values))
-            scores.append(quick_score(y, dealt, material.label))
-            write_text(path, json.dumps(scores))
-        found[method] = (observed, scores)
-    return found
-
-
-def _read_scores(path: Path) -> list[float]:
-    try:
-        return [float(score) for score in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
-        return []
