@@ -215,11 +215,12 @@ def worker() -> None:
     if hasattr(os, "nice"):
         os.nice(5)  # the viewer that waits for the answers comes first
 
+    from napari_mritransfer.cohort.tasks import SLOW_TASKS
     from napari_mritransfer.cohort.tasks import TASKS as COHORT_TASKS
     from napari_mritransfer.study.tasks import TASKS
     from napari_mritransfer.training.worker import serve
 
-    serve(tasks={**TASKS, **COHORT_TASKS})
+    serve(tasks={**TASKS, **COHORT_TASKS}, slow_tasks=SLOW_TASKS)
 
 
 def _show(result: "Result") -> None:

@@ -1,11 +1,18 @@
 """What the worker process does with networks that predict; see `study.tasks` for what a task is."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_mritransfer.cohort.attend import attend
 from napari_mritransfer.cohort.looked_at import LookedAt, of_comparison
+from napari_mritransfer.cohort.reuse.config import ReuseConfig
+from napari_mritransfer.cohort.reuse.look import look
+from napari_mritransfer.cohort.reuse.model import open_sfcn
+from napari_mritransfer.cohort.reuse.record import sentence
+from napari_mritransfer.cohort.reuse.relevance import map_of_subject
+from napari_mritransfer.cohort.reuse.run import reuse
 from napari_mritransfer.cohort.undersampled import undersample_and_attend
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.config import BadConfig
@@ -85,5 +92,56 @@ def _switch(command: Command, name: str, default: bool) -> bool:
     return value
 
 
+def reuse_task(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Compare ways to re-use a network as ``config`` says, into the folder ``out``; what lies there is not done again.
+
+    Returns
+    -------
+    fields
+        ``out``, and ``sentence``: the result in words.
+    """
+    config, out = _reuse_config(command), Path(_text(command, "out", "the path of a folder"))
+    record = reuse(config, out, on_progress=_teller(tell), should_stop=should_stop)
+    return {"out": str(out), "sentence": sentence(record)}
+
+
+def look_task(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """Check the cohort of ``config`` and picture its scans, into the folder ``out``, see `reuse.look`."""
+    config, out = _reuse_config(command), Path(_text(command, "out", "the path of a folder"))
+    facts = open_sfcn(config.model, **config.told).facts
+    found = look(
+        config, facts.preparation, out, brain_only=facts.brain_only, on_progress=_teller(tell), should_stop=should_stop
+    )
+    return {"out": str(out), "may_run": found.may_run}
+
+
+def map_task(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str, Any]:
+    """The relevance map of ``subject`` and ``session`` by ``method`` in the re-use in ``folder``, into ``out``.
+
+    Returns
+    -------
+    fields
+        ``map`` and ``image``: paths of NIfTI files on one grid.
+    """
+    folder, out = (Path(_text(command, name, "the path of a folder")) for name in ("folder", "out"))
+    session = command.get("session", "")
+    found, image = map_of_subject(
+        folder, _text(command, "subject", "whose scan it is"), session if isinstance(session, str) else "",
+        _text(command, "method", "a method's name"), out, should_stop,
+    )  # fmt: skip
+    return {"map": str(found), "image": str(image)}
+
+
+def _reuse_config(command: Command) -> ReuseConfig:
+    return ReuseConfig.from_json(json.dumps(command.get("config")))
+
+
+def _teller(tell: Tell) -> Callable[[str, int, int], None]:
+    return lambda text, done, total: tell({"event": "Progress", "text": text, "done": done, "total": total})
+
+
 TASKS: Mapping[str, Task] = {"attend": attend_task}
 """For `training.worker.serve`, beside those of `study.tasks`."""
+
+SLOW_TASKS: Mapping[str, Task] = {"reuse": reuse_task, "reuse-look": look_task, "reuse-map": map_task}
+"""Likewise, for those that may take hours and wait for jobs."""

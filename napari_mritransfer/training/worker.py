@@ -48,6 +48,7 @@ def serve(
     answers: TextIO | None = None,
     tasks: Mapping[str, Task] | None = None,
     jobs: Mapping[str, Job] | None = None,
+    slow_tasks: Mapping[str, Task] | None = None,
 ) -> None:
     """Work until the commands end.
 
@@ -58,6 +59,8 @@ def serve(
         `ReconstructionStopped` when they were stopped.
     jobs
         What else than fine-tuning can be learned, by the command's name.
+    slow_tasks
+        Tasks that take so long that they wait among the jobs, and let quick ones pass.
     commands
         Lines to read; standard input if omitted.
     answers
@@ -66,7 +69,7 @@ def serve(
     mouth = _Mouth(answers or _claim_standard_output())
     # imported before Ready, so that a job starts at once
     importlib.import_module("napari_mritransfer.training.loop")
-    orders = _Orders(mouth, {"finetune": finetune_job, **(jobs or {})}, tasks or {})
+    orders = _Orders(mouth, {"finetune": finetune_job, **(jobs or {})}, tasks or {}, slow_tasks or {})
     lines = _standard_input() if commands is None else commands
     mouth.tell({"event": "Ready", "pid": os.getpid()})
     threading.Thread(target=orders.listen, args=(lines,), daemon=True, name="commands").start()
@@ -116,10 +119,14 @@ class _Mouth:
 class _Orders:
     """What was ordered and is not done."""
 
-    def __init__(self, mouth: _Mouth, known_jobs: Mapping[str, Job], known_tasks: Mapping[str, Task]) -> None:
+    def __init__(
+        self, mouth: _Mouth, known_jobs: Mapping[str, Job], known_tasks: Mapping[str, Task],
+        slow_tasks: Mapping[str, Task],
+    ) -> None:  # fmt: skip
         self.jobs: queue.Queue[_Order | None] = queue.Queue()
         self.tasks: queue.Queue[_Order | None] = queue.Queue()
-        self._known_jobs, self._known_tasks = known_jobs, known_tasks
+        self._known_jobs, self._known_tasks = known_jobs, {**known_tasks, **slow_tasks}
+        self._slow = frozenset(slow_tasks)
         self._open: list[_Order] = []
         self._lock = threading.Lock()
         self._mouth = mouth
@@ -154,7 +161,7 @@ class _Orders:
             order = _Order(command, self._known_jobs.get(kind), self._known_tasks.get(kind))
             with self._lock:
                 self._open.append(order)
-            (self.jobs if order.job else self.tasks).put(order)
+            (self.jobs if order.job or kind in self._slow else self.tasks).put(order)
         else:
             self._mouth.tell({"event": "Refused", "id": command.get("id"), "reason": f"There is no command '{kind}'."})
 
