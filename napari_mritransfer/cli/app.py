@@ -12,6 +12,7 @@ from napari_mritransfer.cli import (
     catalogues,
     cohort,
     cohort_evaluation,
+    cohort_reuse,
     conversion,
     inspection,
     jobs,
@@ -34,6 +35,8 @@ for command in (
 app.add_typer(models, name="models")
 cohort.cohort.command()(cohort_evaluation.evaluate)
 cohort.cohort.command()(attention.predict)
+cohort.cohort.command()(cohort_reuse.reuse)
+cohort.cohort.command()(cohort_reuse.methods)
 app.add_typer(cohort.cohort, name="cohort")
 
 

@@ -63,7 +63,7 @@ def check(
         rows = as_rows(checked.problems)
 
         def show() -> None:
-            _show_problems(rows)
+            show_problems(rows)
             simulated = " The scans are simulated." if cohort_read.simulated else ""
             out.print(
                 f"{len(checked.scans)} of {len(cohort_read.scans)} scans of {len(checked.subjects)} subjects can be "
@@ -233,7 +233,8 @@ def _told(on_event: Callable[[Event], None]) -> Callable[[Event], None]:
     return tell
 
 
-def _show_problems(rows: Sequence[Mapping[str, str]]) -> None:
+def show_problems(rows: Sequence[Mapping[str, str]]) -> None:
+    """What was found wrong with a cohort, as a table."""
     if not rows:
         return
     shown = Table(show_header=True, box=None, title="What was found", title_justify="left")

@@ -7,7 +7,7 @@ Commands::
 
 and the names of the jobs and tasks that `serve` was given, with the fields that these want: every job a ``"run"``, and
 a ``"resume"`` where it goes on. Jobs wait for each other, tasks wait for each other, and neither waits for the other
-kind.
+kind; tasks that take hours (`serve`'s ``slow_tasks``) wait among the jobs.
 
 ``stop`` ends what runs and drops what waits; with an ``"id"``, that order only. What is ordered later knows nothing of
 it.
