@@ -99,7 +99,7 @@ def coverage(count: int, studies: int) -> tuple[float, float]:
 
 
 def of_nothing(count: int, studies: int) -> tuple[float, float, float]:
-    """Mean correlation where nothing is to be found: of ridge regression within models and pooled, of the mean pooled."""
+    """Mean correlation where nothing is to be found: ridge regression within models and pooled; the mean pooled."""
     within, pooled, of_mean = [], [], []
     for seed in range(studies):
         x, y = draw(count, np.random.default_rng((seed, count)), informative=False)

@@ -86,8 +86,8 @@ def reuse(
         else:
             config = ReuseConfig(
                 # absolute, so that it can be gone on with from another folder
-                str(table.absolute()), label, model, _methods(methods, table, label, task, subject_column, image_column),
-                told=read_told(known), task=task, group=group, image_column=image_column,
+                str(table.absolute()), label, model,
+                _methods(methods, table, label, task, subject_column, image_column), told=read_told(known), task=task, group=group, image_column=image_column,
                 subject_column=subject_column, folds=folds, repeats=repeats, inner_folds=inner_folds, site=site,
                 sizes=_numbers(sizes), permutations=permutations, bias_correction=bias_correction, epochs=epochs,
                 batch=batch, learning_rate=learning_rate, weight_decay=weight_decay, augmentation=augmentation,
@@ -128,8 +128,8 @@ def methods(as_json: AsJson = False) -> None:
             for name in ("method", "learns", "predicts"):
                 shown.add_column(name, overflow="fold")
             for row in rows:
-                kinds = "numbers" if row.tasks == ("regression",) else "classes" if "regression" not in row.tasks else ""
-                shown.add_row(Text(row.name), Text(row.summary), kinds or "numbers, classes")
+                kinds = [name for name, task in (("numbers", "regression"), ("classes", "binary")) if task in row.tasks]
+                shown.add_row(Text(row.name), Text(row.summary), ", ".join(kinds))
             out.print(shown)
 
         return Answer([{field.name: getattr(row, field.name) for field in fields(row)} for row in rows], show)
@@ -208,17 +208,18 @@ def _show_look(looked: "Looked", folder: Path) -> None:
 
 
 def _show(record: "ReuseRecord") -> None:
-    from napari_mritransfer.cohort.reuse.record import REPORT, cells, heading, sentence
+    from napari_mritransfer.cohort.reuse.record import REPORT
+    from napari_mritransfer.cohort.reuse.wording import brief_cells, brief_heading, sentence
 
     for warning in record.warnings:
         err.print(f"Note: {warning}")
     for method, why in record.left_out.items():
         err.print(f"Left out: {method}. {why}")
     shown = Table(box=None)
-    for name in heading(record.label):
-        shown.add_column(name, overflow="fold")
+    for name in ("method", "scans", *brief_heading(record.label)):
+        shown.add_column(name, overflow="fold", no_wrap=name == "method")
     for result in record.results:
-        shown.add_row(*(Text(cell) for cell in cells(result, record.label)))
+        shown.add_row(result.method, f"{result.learned_from:.0f}", *map(Text, brief_cells(result, record.label)))
     out.print(shown)
     out.print(sentence(record))
     out.print(f"Report: {record.folder / REPORT}")

@@ -10,9 +10,9 @@ from napari_mritransfer.cohort.looked_at import LookedAt, of_comparison
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.cohort.reuse.look import look
 from napari_mritransfer.cohort.reuse.model import open_sfcn
-from napari_mritransfer.cohort.reuse.record import sentence
 from napari_mritransfer.cohort.reuse.relevance import map_of_subject
 from napari_mritransfer.cohort.reuse.run import reuse
+from napari_mritransfer.cohort.reuse.wording import sentence
 from napari_mritransfer.cohort.undersampled import undersample_and_attend
 from napari_mritransfer.study.sampling import Sampling
 from napari_mritransfer.training.config import BadConfig

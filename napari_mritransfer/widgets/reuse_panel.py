@@ -18,7 +18,8 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_mritransfer.cohort.reuse.catalogue import reuse_method
-from napari_mritransfer.cohort.reuse.record import MethodResult, cells, heading, sentence
+from napari_mritransfer.cohort.reuse.record import MethodResult
+from napari_mritransfer.cohort.reuse.wording import cells, heading, sentence
 from napari_mritransfer.widgets.dock import narrow, text_label
 from napari_mritransfer.widgets.reuse_data import ReuseData
 from napari_mritransfer.widgets.reuse_plot import ReusePlot

@@ -23,12 +23,11 @@ from napari_mritransfer.cohort.reuse.record import (
     MethodResult,
     PredictedScan,
     ReuseRecord,
-    cells,
-    heading,
     predictions_csv,
 )
 from napari_mritransfer.cohort.reuse.report import write_reuse_report
 from napari_mritransfer.cohort.reuse.scores import main_metric, scores_of
+from napari_mritransfer.cohort.reuse.wording import cells, heading
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.training.rundir import environment
 

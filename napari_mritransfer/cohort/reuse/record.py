@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_mritransfer.cohort.label import Label
 from napari_mritransfer.cohort.reuse.catalogue import reuse_method
 from napari_mritransfer.cohort.reuse.comparison import Comparison
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
-from napari_mritransfer.cohort.reuse.scores import Scores, main_metric
+from napari_mritransfer.cohort.reuse.scores import Scores
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.training.config import BadConfig
 
@@ -251,67 +249,3 @@ def predictions_csv(lines: Sequence[PredictedScan], label: Label) -> str:
         corrected = "" if one.corrected is None else f"{one.corrected:.6g}"
         writer.writerow([*(getattr(one, name) for name in names[:-1]), corrected, *(f"{c:.6g}" for c in one.chances)])
     return stream.getvalue()
-
-
-COLUMNS_OF_NUMBERS = ("MAE", "R²", "Bias", "Calibration slope", "MAE, corrected by the true value")
-COLUMNS_OF_CLASSES = ("Balanced accuracy", "AUC", "Log loss", "Accuracy")
-
-
-def heading(label: Label) -> tuple[str, ...]:
-    """Of the table that people read."""
-    unit = f" ({label.unit})" if label.unit else ""
-    own = COLUMNS_OF_CLASSES if label.task != "regression" else tuple(
-        f"{name}{unit}" if name.startswith(("MAE", "Bias")) else name for name in COLUMNS_OF_NUMBERS
-    )  # fmt: skip
-    return ("Method", "Learned from", *own, "p", "Seconds")
-
-
-def cells(result: MethodResult, label: Label) -> tuple[str, ...]:
-    """One row of that table; intervals of 95 % in brackets, over subjects."""
-    scores = result.scores
-    own: tuple[str, ...]
-    if label.task == "regression":
-        after = scores.get("corrected")
-        own = (
-            _with_interval(scores, "mae"), _with_interval(scores, "r2"), _with_interval(scores, "bias", "+"),
-            f"{scores['calibration_slope']:.2f}" if scores["correlation"] is not None else "–",
-            "–" if after is None else f"{after['mae']:.2f}",
-        )  # fmt: skip
-    else:
-        own = (
-            _with_interval(scores, "balanced_accuracy"), _with_interval(scores, "auc"),
-            _with_interval(scores, "log_loss"), f"{scores['accuracy']:.2f}",
-        )  # fmt: skip
-    p = "–" if result.p is None else f"{result.p:.3f}"
-    return (result.label, f"{result.learned_from:.0f} scans", *own, p, f"{result.seconds:.1f}")
-
-
-def best_of(record: ReuseRecord) -> MethodResult | None:
-    """The result with the best main score with all training subjects, the baseline aside."""
-    name, _, higher = main_metric(record.label)
-    found = [one for one in record.of_size() if one.method != "baseline"]
-    return (max if higher else min)(found, key=lambda one: one.scores[name], default=None)
-
-
-def sentence(record: ReuseRecord) -> str:
-    """The result in plain words, with what chance and the mean give beside it."""
-    best, (name, title, _) = best_of(record), main_metric(record.label)
-    base = next(one for one in record.of_size() if one.method == "baseline")
-    if best is None:
-        return "No method could run."
-    unit = f" {record.label.unit}" if name == "mae" and record.label.unit else ""
-    words = f"{title} {best.scores[name]:.2f}{unit}; without any image {base.scores[name]:.2f}{unit}"
-    against = next((one for one in record.comparisons if {one.first, one.second} == {best.method, "baseline"}), None)
-    if against is not None and against.interval is not None and against.interval[0] <= 0 <= against.interval[1]:
-        return f"Lowest error: {best.label}, {words}. The difference may be chance.".replace(
-            "Lowest error", "Lowest error" if name == "mae" else "Highest score"
-        )
-    return f"{'Lowest error' if name == 'mae' else 'Highest score'}: {best.label}, {words}."
-
-
-def _with_interval(scores: Scores, name: str, sign: str = "") -> str:
-    value, interval = scores[name], scores[f"{name}_interval"]
-    if value is None or not np.isfinite(value):
-        return "–"
-    text = f"{value:{sign}.2f}"
-    return text if interval is None else f"{text} ({interval[0]:{sign}.2f} to {interval[1]:{sign}.2f})"

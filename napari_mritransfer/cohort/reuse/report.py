@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from napari_mritransfer.cohort.reuse.record import ReuseRecord, cells, heading, sentence
+from napari_mritransfer.cohort.reuse.record import ReuseRecord
+from napari_mritransfer.cohort.reuse.wording import cells, heading, sentence
 from napari_mritransfer.evaluation.page import figure, page
 from napari_mritransfer.io.atomic import write_text
 
