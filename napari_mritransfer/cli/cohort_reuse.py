@@ -87,7 +87,8 @@ def reuse(
             config = ReuseConfig(
                 # absolute, so that it can be gone on with from another folder
                 str(table.absolute()), label, model,
-                _methods(methods, table, label, task, subject_column, image_column), told=read_told(known), task=task, group=group, image_column=image_column,
+                _methods(methods, table, label, task, subject_column, image_column),
+                told=read_told(known), task=task, group=group, image_column=image_column,
                 subject_column=subject_column, folds=folds, repeats=repeats, inner_folds=inner_folds, site=site,
                 sizes=_numbers(sizes), permutations=permutations, bias_correction=bias_correction, epochs=epochs,
                 batch=batch, learning_rate=learning_rate, weight_decay=weight_decay, augmentation=augmentation,

@@ -18,7 +18,8 @@ Config = TypeVar("Config", bound=Settings)
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
 PREVIEW = "preview.npy"
 _PACKAGES = (
-    "napari-mritransfer", "torch", "lightning-fabric", "monai", "numpy", "nibabel", "scikit-image", "safetensors",
+    "napari-mritransfer", "torch", "lightning-fabric", "monai", "numpy", "nibabel", "scikit-image", "scikit-learn",
+    "safetensors",
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from napari_mritransfer.transfer.model import merged_state, trainable_parameters
 ShouldStop = Callable[[], bool]
 
 _HEAD_SHARE = 0.5  # of the epochs of "step", in which the last layer learns alone
-_HEAD_RATE = 1e-2  # of the last layer, alone or beside pretrained weights
+_HEAD_RATE = 1e-2  # of the last layer while it learns alone
 _NEW_HEAD_SCALE = 0.1  # so that the distribution of the training labels is what a new head begins with
 _WARM_UP = 0.25  # of the steps: the rate rises so long, and falls to nothing after
 

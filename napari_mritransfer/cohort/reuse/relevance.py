@@ -151,7 +151,7 @@ def _readout(folder: Path, key: str, line: PredictedScan) -> NDArray[np.float64]
     places = [place for place, row in enumerate(result.rows) if _is(usable, row, line)]
     if result.gradients is None or not places:
         raise BadInput(f"{folder.name} does not say how {line.subject} was predicted; choose another point.")
-    return result.gradients[places[0]]
+    return np.asarray(result.gradients[places[0]])
 
 
 def _is(usable: Sequence[LookedRow], row: int, line: PredictedScan) -> bool:
