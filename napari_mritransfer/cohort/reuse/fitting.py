@@ -1,7 +1,7 @@
 """SFCN networks that learn from a few volumes: which weights, for how long, and what comes of it."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +113,7 @@ def fit_network(
     settings: FitSettings,
     *,
     features: Tensor | None = None,
-    widths: Sequence[int] = (),
+    network: Mapping[str, Any] | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> FittedNetwork:
@@ -126,7 +126,7 @@ def fit_network(
     Parameters
     ----------
     base
-        What is re-used; None for a new network of these `widths`, which learns from scratch.
+        What is re-used; None for a new network, which learns from scratch.
     label
         To predict; classes in the order of the indices in `values`.
     volumes
@@ -137,6 +137,8 @@ def fit_network(
         How.
     features
         ``(n, features)`` of the base, if they are known: "final-layer" needs no volumes then.
+    network
+        Of a new network: arguments of `SFCN` besides outputs and grid.
     on_step
         Told steps done and all steps.
 
@@ -151,33 +153,33 @@ def fit_network(
     anew = row.transfer == "scratch"
     head = head_for(base, label, values, settings.bins, anew=anew)
     torch.manual_seed(settings.seed)  # new weights are drawn here
-    own = dict(base.settings) if base is not None else {"widths": list(widths), "grid": list(_those(volumes).shape[2:])}
+    own = dict(base.settings) if base is not None else {**(network or {}), "grid": list(_those(volumes).shape[2:])}
     own |= {"outputs": head.outputs}
-    network = _network(None if anew else base, own, head, values)
+    learning = _network(None if anew else base, own, head, values)
     device = choose_device(settings.device)
-    network.to(device)
+    learning.to(device)
     targets = head.targets(values)
     on_features = row.name == "final-layer" and settings.batch_norm == "frozen"
     if on_features and features is not None:
         inputs = features.float()
     elif on_features:
-        inputs = _features(network, _those(volumes), device, should_stop)
+        inputs = _features(learning, _those(volumes), device, should_stop)
     else:
         inputs = _those(volumes)
     stages = _stages(settings, row.transfer, settings.learning_rate or row.learning_rate or 0.0)
     total = sum(epochs for _, epochs, _ in stages) * math.ceil(len(values) / settings.batch)
     done, trainable = 0, 0
     for strategy, epochs, rate in stages:
-        part = "" if strategy in ("ft", "scratch") else network.feature_part
-        trainable = transfer(network, "ft" if strategy == "scratch" else strategy, part=part).trainable
-        stage = _Stage(network, settings, on_features=on_features, moving=anew or settings.batch_norm == "moving")
+        part = "" if strategy in ("ft", "scratch") else learning.feature_part
+        trainable = transfer(learning, "ft" if strategy == "scratch" else strategy, part=part).trainable
+        stage = _Stage(learning, settings, on_features=on_features, moving=anew or settings.batch_norm == "moving")
         for _ in stage.steps(inputs, targets, epochs, rate, done, device):
             done += 1
             on_step(done, total)
             if should_stop():
                 raise ReconstructionStopped
     plain = SFCN(**own)
-    plain.load_state_dict(merged_state(network))
+    plain.load_state_dict(merged_state(learning))
     return FittedNetwork(plain.eval().to(device), own, head, (head.sentence,), trainable)
 
 
