@@ -130,7 +130,7 @@ def test_napari_finds_the_installed_plugin(site, away):
         "manifest = manager.get_manifest('napari-mritransfer');"
         "print(manifest.display_name, len(manifest.contributions.widgets), sep='|')"
     )
-    assert run(sys.executable, "-c", code, **away).strip() == "MRI Transfer|4"
+    assert run(sys.executable, "-c", code, **away).strip() == "MRI Transfer|5"
 
 
 def test_the_installed_program_runs(site, away):
