@@ -49,7 +49,7 @@ def main() -> None:
         "slicing": "", "pooling": "", "mean_attention": [], "bins": bins.as_record(), "brain_only": facts.brain_only,
         "training": {
             "simulated": True,
-            "data": "1000 simulated subjects made of patient01, patient04 and studyforrest at sites A and B; nobody was "
+            "data": "1000 simulated subjects of patient01, patient04 and studyforrest at sites A and B; nobody was "
             "scanned, and what it says of a real head means nothing",
             "licence": "BSD-3-Clause; the heads are CC-BY (Lesjak et al. 2016) and PDDL (Hanke et al. 2014)",
             "kept out": "patient03 and patient12, and site C",
