@@ -195,10 +195,12 @@ class ReusePlot(QWidget):
             y = np.array([data.score(result)[0] for result in own])
             everything.append(np.stack([x, y]))
             is_chosen = self._result is not None and self._result.method == name
-            self.plot.plot(
-                x, y, pen=pg.mkPen(colour, width=3 if is_chosen else 1.5), symbol="o", symbolSize=7,
-                symbolBrush=pg.mkBrush(colour), symbolPen=None,
-            )  # fmt: skip
+            pen = pg.mkPen(colour, width=3 if is_chosen else 1.5)
+            if name == _BASELINE:
+                pen.setStyle(Qt.PenStyle.DashLine)  # what runs along with it stays to be seen
+            dots = {"symbol": "o", "symbolSize": 7, "symbolBrush": pg.mkBrush(colour), "symbolPen": None}
+            line = self.plot.plot(x, y, pen=pen, **dots)
+            line.setZValue(1 if name == _BASELINE else 0)
             if is_chosen:
                 self._draw_intervals(data, own, colour)
             swatches.append(f'<span style="color:{colour}">●</span>&nbsp;{_unbroken(own[0].label)}')

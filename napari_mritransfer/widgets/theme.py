@@ -8,8 +8,12 @@ from napari.utils.theme import get_theme
 if TYPE_CHECKING:
     import napari
 
-# of Okabe and Ito's palette, told apart by colour-blind eyes too; those that stay visible on black and on white
-SERIES = ("#e69f00", "#3a9ad9", "#009e73", "#d55e00", "#cc79a7", "#8c8cf0", "#b0a000")
+# first those of Okabe and Ito's palette (told apart by colour-blind eyes too) that stay visible on black and on white,
+# then others for long lists
+SERIES = (
+    "#e69f00", "#3a9ad9", "#009e73", "#d55e00", "#cc79a7", "#8c8cf0", "#b0a000",
+    "#c0504d", "#45b5aa", "#a07850", "#7f9f3f", "#b068d0",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
