@@ -1,6 +1,6 @@
 """Deep cascade of convolutional networks with data consistency."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -36,6 +36,10 @@ class DCCNN(nn.Module):
         self.blocks = nn.ModuleList(_plain_cnn(depth, width) for _ in range(cascades))
         self.consistency = nn.ModuleList(DataConsistency(noise_weighted=noise_weighted) for _ in range(cascades))
 
+    def in_order(self) -> Iterator[nn.Module]:
+        """Submodules as `forward` calls them, see `transfer.order`."""
+        return unrolled(self.blocks, self.consistency)
+
     def forward(
         self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1), maps: Tensor | None = None
     ) -> Tensor:
@@ -57,6 +61,12 @@ class DCCNN(nn.Module):
             ``(batch, y, x)`` complex64.
         """
         return unroll(self.blocks, self.consistency, kspace, mask, axes, maps)
+
+
+def unrolled(blocks: nn.ModuleList, consistency: nn.ModuleList) -> Iterator[nn.Module]:
+    """Blocks and consistencies in the order in which `unroll` calls them."""
+    for pair in zip(blocks, consistency, strict=True):
+        yield from pair
 
 
 def unroll(

@@ -1,6 +1,6 @@
 """The same cascade with blocks that look further: aliasing from skipped lines spreads over the whole field of view."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_mritransfer.networks.consistency import DataConsistency
-from napari_mritransfer.networks.dccnn import unroll
+from napari_mritransfer.networks.dccnn import unroll, unrolled
 
 
 class MultiscaleCascade(nn.Module):
@@ -44,6 +44,10 @@ class MultiscaleCascade(nn.Module):
         self.blocks = nn.ModuleList(MultiscaleBlock(widths, fold) for _ in range(cascades))
         self.consistency = nn.ModuleList(DataConsistency(noise_weighted=noise_weighted) for _ in range(cascades))
 
+    def in_order(self) -> Iterator[nn.Module]:
+        """Submodules as `forward` calls them, see `transfer.order`."""
+        return unrolled(self.blocks, self.consistency)
+
     def forward(
         self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1), maps: Tensor | None = None
     ) -> Tensor:
@@ -72,6 +76,15 @@ class MultiscaleBlock(nn.Module):
         with torch.no_grad():
             for parameter in self.leave.parameters():
                 parameter.mul_(0.1)
+
+    def in_order(self) -> Iterator[nn.Module]:
+        """Submodules as `forward` calls them, see `transfer.order`."""
+        yield self.enter
+        for down, encode in zip(self.down, self.encode, strict=True):
+            yield from (down, encode)
+        for up, decode in zip(reversed(self.up), reversed(self.decode), strict=True):
+            yield from (up, decode)
+        yield self.leave
 
     def forward(self, channels: Tensor) -> Tensor:
         """``(batch, 2, y, x)`` to ``(batch, 2, y, x)``; sizes that do not divide evenly are padded and cut again."""

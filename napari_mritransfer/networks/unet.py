@@ -1,6 +1,6 @@
 """fastMRI's U-Net, with the tensor names of its published weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
@@ -65,6 +65,12 @@ class UNet(nn.Module):
         blocks: list[nn.Module] = [DoubleBlock(2 * width, width, drop_prob) for width in reversed(widths)]
         blocks[-1] = nn.Sequential(blocks[-1], nn.Conv2d(chans, out_chans, 1))
         self.up_conv = nn.ModuleList(blocks)
+
+    def in_order(self) -> Iterator[nn.Module]:
+        """Submodules as `refine` calls them, see `transfer.order`."""
+        yield from (self.down_sample_layers, self.conv)
+        for up, decode in zip(self.up_transpose_conv, self.up_conv, strict=True):
+            yield from (up, decode)
 
     def forward(
         self, kspace: Tensor, mask: Tensor, axes: Sequence[int] = (-2, -1), maps: Tensor | None = None

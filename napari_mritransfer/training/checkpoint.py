@@ -15,6 +15,7 @@ from napari_mritransfer.training.tensorfile import serialised
 from napari_mritransfer.transfer.model import (
     fingerprint,
     is_adapted,
+    is_mergeable,
     learned_state,
     load_learned_state,
     merge,
@@ -44,7 +45,7 @@ class BaseModel:
     Attributes
     ----------
     network
-        With its weights, in evaluation mode.
+        With its weights, in evaluation mode; with adapters where a strategy left some.
     source
         Zoo name or path, as the user gave it.
     architecture, settings
@@ -67,7 +68,9 @@ class BaseModel:
 
 
 def open_model(source: str, *, which: str = BEST) -> BaseModel:
-    """A network by the name of shipped or fetched weights, run directory or weights file, factors merged.
+    """A network by the name of shipped or fetched weights, run directory or weights file.
+
+    Factors are merged into its weights; adapters, which cannot be, stay beside them.
 
     Parameters
     ----------
@@ -179,12 +182,12 @@ def _open_checkpoint(path: Path, source: str, above: tuple[Path, ...]) -> BaseMo
         load_learned_state(base.network, state)
     except (ValueError, TypeError) as error:
         raise UnreadableWeights(f"{path} cannot be put on its base: {error}") from error
-    merge(base.network)
-    plain = build(base.architecture, dict(base.settings))
-    if not options.get("add_biases"):
-        load_strictly(plain, base.network.state_dict(), path)
-    else:
-        plain = base.network
+    plain = base.network
+    if is_mergeable(base.network):
+        merge(base.network)
+        if not options.get("add_biases"):
+            plain = build(base.architecture, dict(base.settings))
+            load_strictly(plain, base.network.state_dict(), path)
     sha256 = fingerprint(plain.state_dict())
     return BaseModel(plain.eval(), source, base.architecture, base.settings, base.card, sha256)
 

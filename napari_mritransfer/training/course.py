@@ -16,6 +16,7 @@ from napari_mritransfer.training.outcome import Outcome
 from napari_mritransfer.training.rundir import BEST, LAST, STATE, RunDirectory
 from napari_mritransfer.training.state import Progress, load_state, save_state
 from napari_mritransfer.training.work import Interrupted, NonFinite, ShouldStop, Work
+from napari_mritransfer.transfer.l2_sp import penalty
 from napari_mritransfer.transfer.model import learned_state, load_learned_state, training_mode
 
 _STATE_EVERY_S = 25.0  # at most 30 s of work are lost to a crash
@@ -121,6 +122,8 @@ class Course:
         self.optimiser.zero_grad()
         share = self.place.share(settings.batch)
         loss, examples = self.work.batch_loss(self.wrapped, step, share, self.fabric.device)
+        if (held_back := penalty(self.work.network)) is not None:
+            loss = loss + held_back
         if devices > 1:  # the mean over devices of these is the mean over the batch, uneven shares included
             loss = loss * (examples * devices / settings.batch)
         mean = self.fabric.all_reduce(loss.detach(), reduce_op="mean")

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 WeightedLayer: TypeAlias = (
     nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
 )
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
+Norm: TypeAlias = (
+    nn.modules.batchnorm._BatchNorm | nn.modules.instancenorm._InstanceNorm | nn.GroupNorm | nn.LayerNorm
+)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 
 
 def weighted_layers(model: nn.Module) -> Iterator[tuple[str, WeightedLayer]]:
@@ -32,9 +35,37 @@ def bare_kernels(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
             yield module, name
 
 
-def filters(layer: WeightedLayer) -> int:
+def carries_weights(module: nn.Module) -> bool:
+    """Whether a module is a layer of `weighted_layers` or has bare kernels."""
+    return isinstance(module, (*_CONVOLUTIONS, nn.Linear)) or bool(getattr(module, "bare_kernels", ()))
+
+
+def norms_with_parameters(model: nn.Module) -> list[Norm]:
+    """Every batch, instance, group or layer norm that has a scale (and mostly a shift) of its own."""
+    return [module for module in model.modules() if isinstance(module, Norm) and module.weight is not None]
+
+
+def filters(layer: WeightedLayer | Norm) -> int:
     """Output channels of a layer."""
-    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.weight.numel() if isinstance(layer, Norm) else layer.out_channels
+
+
+def spatial_axes(layer: WeightedLayer) -> int:
+    """Axes that a convolution runs along; 0 of a linear layer."""
+    return layer.weight.ndim - 2
+
+
+def in_layout_of(weight: Tensor, changed: Tensor) -> Tensor:
+    """A weight that was changed element by element, with the strides of the unchanged one.
+
+    Computing forgets the strides of axes of length 1, and by those a 1×1 convolution chooses its algorithm.
+    """
+    strides = zip(weight.shape, weight.stride(), changed.stride(), strict=True)
+    if weight.stride() != changed.stride() and all(old == new for size, old, new in strides if size > 1):
+        return changed.as_strided(weight.shape, weight.stride())
+    return changed
 
 
 def kernel_grid(layer: WeightedLayer) -> tuple[int, ...]:
@@ -58,18 +89,25 @@ def one_per_filter(weight: Tensor) -> tuple[int, ...]:
 
 def per_filter_on_weight(layer: WeightedLayer, factor: Tensor) -> Tensor:
     """Lay one factor per filter, ``(out,)``, out over the weight's own shape so that it broadcasts."""
-    if isinstance(layer, _TRANSPOSED):  # (in, out / groups, …): the group of an input row picks the filters
+    if isinstance(layer, TRANSPOSED):  # (in, out / groups, …): the group of an input row picks the filters
         grouped = factor.reshape(layer.groups, -1)
         rows = grouped.repeat_interleave(layer.in_channels // layer.groups, dim=0)
         return rows.reshape(*rows.shape, *([1] * (layer.weight.ndim - 2)))
     return factor.reshape(-1, *([1] * (layer.weight.ndim - 1)))
 
 
-def per_filter_on_output(layer: WeightedLayer, factor: Tensor) -> Tensor:
+def per_filter_on_output(layer: WeightedLayer | Norm, factor: Tensor, output: Tensor) -> Tensor:
     """Lay one factor per filter out so that it broadcasts over the layer's output, batched or not."""
     if isinstance(layer, nn.Linear):
         return factor
-    return factor.reshape(-1, *([1] * (layer.weight.ndim - 2)))
+    if isinstance(layer, nn.LayerNorm):
+        return factor.reshape(layer.normalized_shape)
+    if isinstance(layer, nn.modules.instancenorm._InstanceNorm):
+        without_batch: int = layer._get_no_batch_dim()  # outputs with and without a batch look alike
+        return factor.reshape(-1, *([1] * (without_batch - 1)))
+    if isinstance(layer, Norm):
+        return factor.reshape(-1, *([1] * (output.ndim - 2)))
+    return factor.reshape(-1, *([1] * spatial_axes(layer)))
 
 
 def cancelled_by_norm(model: nn.Module) -> set[str]:

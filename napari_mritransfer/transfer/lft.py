@@ -5,7 +5,9 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, hang_on
 from napari_mritransfer.transfer.layers import (
+    Norm,
     WeightedLayer,
     add_zero_bias,
     bare_kernels,
@@ -13,7 +15,6 @@ from napari_mritransfer.transfer.layers import (
     kernel_grid,
     one_per_filter,
     one_per_kernel,
-    per_filter_on_output,
     per_filter_on_weight,
     weighted_layers,
 )
@@ -71,37 +72,11 @@ def apply(
             if with_shift:
                 parametrize.register_parametrization(layer, "bias", Shift(layer), unsafe=True)
         else:
-            layer.add_module("filter_factors", FilterFactors(layer, with_shift=with_shift))
-            layer.register_forward_hook(scale_output)
+            hang_on(layer, FilterFactors(layer, with_shift=with_shift))
     for module, name in kernels:
         weight = getattr(module, name)
         grid = one_per_kernel(weight) if granularity == "kernel" else one_per_filter(weight)
         parametrize.register_parametrization(module, name, KernelScale(weight, grid), unsafe=True)
-
-
-class KernelScale(nn.Module):
-    """``W ⊙ S``; stored as S − 1, so that weight decay pulls scales to 1 rather than to 0.
-
-    Parameters
-    ----------
-    weight
-        ``W``; its type and device are taken over.
-    grid
-        Shape of ``S``, broadcastable over the weight.
-    """
-
-    def __init__(self, weight: Tensor, grid: tuple[int, ...]) -> None:
-        super().__init__()
-        self.scale_minus_one = nn.Parameter(weight.new_zeros(grid))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """Weight of the same shape and memory layout."""
-        scaled = weight * (1 + self.scale_minus_one)
-        strides = zip(weight.shape, weight.stride(), scaled.stride(), strict=True)
-        if weight.stride() != scaled.stride() and all(old == new for size, old, new in strides if size > 1):
-            # multiplying forgets the strides of axes of length 1, and by those a 1×1 convolution chooses its algorithm
-            return scaled.as_strided(weight.shape, weight.stride())
-        return scaled
 
 
 class Shift(nn.Module):
@@ -116,37 +91,24 @@ class Shift(nn.Module):
         return bias + self.shift
 
 
-class FilterFactors(nn.Module):
-    """One scale and, where wanted, one shift per output channel, acting on what the layer returns."""
+class FilterFactors(OutputFactors):
+    """``s (y − b) + b + t``: the scale is on the weight alone, as it is per kernel."""
 
-    shift: Tensor | None
-
-    def __init__(self, layer: WeightedLayer, *, with_shift: bool) -> None:
-        super().__init__()
-        self.scale_minus_one = nn.Parameter(layer.weight.new_zeros(filters(layer)))
-        self.register_parameter("shift", nn.Parameter(layer.weight.new_zeros(filters(layer))) if with_shift else None)
-
-    def on_output(self, layer: WeightedLayer, output: Tensor) -> Tensor:
-        """``s (y − b) + b + t`` written so that s = 1, t = 0 returns y to the last bit."""
-        result = output * per_filter_on_output(layer, 1 + self.scale_minus_one)
+    def on_output(self, layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
+        """Written so that s = 1, t = 0 returns y to the last bit."""
+        result = output * self.laid_out(layer, 1 + self.scale_minus_one, output)
         offset = self.shift
         if layer.bias is not None:
             unscaled = -layer.bias * self.scale_minus_one
             offset = unscaled if offset is None else offset + unscaled
         if offset is not None:
-            result = result + per_filter_on_output(layer, offset)
+            result = result + self.laid_out(layer, offset, output)
         return result.to(output.dtype)  # under autocast the layers that follow go on in half precision
 
-    def merged(self, layer: WeightedLayer) -> dict[str, Tensor]:
-        """The layer's weight and, where it has one, bias, with the factors multiplied and added into them."""
+    def merged(self, layer: WeightedLayer | Norm) -> dict[str, Tensor]:
+        """See `OutputFactors`."""
+        assert not isinstance(layer, Norm)
         found = {"weight": layer.weight * per_filter_on_weight(layer, 1 + self.scale_minus_one)}
         if layer.bias is not None:
             found["bias"] = layer.bias if self.shift is None else layer.bias + self.shift
         return found
-
-
-def scale_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-    """Forward hook of a layer that has filter factors."""
-    factors = layer.filter_factors
-    assert isinstance(factors, FilterFactors)
-    return factors.on_output(layer, output)  # type: ignore[arg-type]

@@ -3,15 +3,17 @@
 import hashlib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from napari_mritransfer.transfer.catalogue import strategy as find_strategy
-from napari_mritransfer.transfer.layers import cancelled_by_norm, filters, weighted_layers
-from napari_mritransfer.transfer.lft import FilterFactors, KernelScale, Shift, scale_output
+from napari_mritransfer.transfer.conv_adapter import Adapter
+from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, take_off
+from napari_mritransfer.transfer.layers import WeightedLayer, cancelled_by_norm, filters, weighted_layers
+from napari_mritransfer.transfer.lft import Shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def transfer(
             f"Strategy '{strategy}' has no option {', '.join(sorted(unknown))}; it has: "
             f"{', '.join(row.options) or 'none'}."
         )
+    if not is_mergeable(model):
+        raise ValueError("This network carries adapters, which cannot be folded into weights; begin from its base.")
     if is_adapted(model):
         raise ValueError("This model already carries a strategy's factors; merge them first.")
     try:
@@ -77,10 +81,19 @@ def transfer(
         raise ValueError(f"This network has no part '{part}' to apply a strategy to.") from error
     total = sum(p.numel() for p in model.parameters())
     new = set(model.parameters()) - set(target.parameters())
-    importlib.import_module(f"{__package__}.{row.name}").apply(target, **dict(options or {}))
+    importlib.import_module(f"{__package__}.{row.module}").apply(target, **dict(options or {}))
+    report = _report(target, strategy, total)
+    outside = sum(parameter.numel() for parameter in new)
+    if row.trains and not report.effective + outside:
+        merge(model)
+        model.requires_grad_(True)
+        raise ValueError(
+            f"'{strategy}' could not change what this network does: the normalisation after its layers cancels all "
+            "that would learn; choose 'ft'."
+        )
     for parameter in new:
         parameter.requires_grad_(True)
-    return _report(model, strategy, total)
+    return replace(report, trainable=report.trainable + outside, effective=report.effective + outside)
 
 
 def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -91,15 +104,26 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def training_mode(model: nn.Module) -> None:
     """Training mode for what learns; layers with nothing to learn stay in evaluation mode.
 
-    A frozen batch norm would otherwise let its running statistics drift: buffers belong to the frozen base too.
+    A frozen batch norm would otherwise let its running statistics drift: buffers belong to the frozen base too. One of
+    which a part is frozen, such as its scale, keeps them as well.
     """
     for module in model.modules():
-        module.training = any(p.requires_grad for p in module.parameters()) or not any(True for _ in module.buffers())
+        learning = [p.requires_grad for p in module.parameters()]
+        is_norm = isinstance(module, nn.modules.batchnorm._NormBase)
+        learns = bool(learning) and all(learning) if is_norm else any(learning)
+        module.training = learns or not any(True for _ in module.buffers())
 
 
 def is_adapted(model: nn.Module) -> bool:
-    """Whether factors hang on the model that `merge` would fold away."""
-    return any(parametrize.is_parametrized(m) or hasattr(m, "filter_factors") for m in model.modules())
+    """Whether something hangs on the model that was learned beside its own weights."""
+    return not is_mergeable(model) or any(
+        parametrize.is_parametrized(m) or hasattr(m, "filter_factors") for m in model.modules()
+    )
+
+
+def is_mergeable(model: nn.Module) -> bool:
+    """Whether all that hangs on the model can be folded into its weights; adapters that bend cannot."""
+    return not any(isinstance(module, Adapter) for module in model.modules())
 
 
 def learned_state(model: nn.Module) -> dict[str, Tensor]:
@@ -142,7 +166,7 @@ def base_state(model: nn.Module) -> dict[str, Tensor]:
     """Weights and buffers of the network underneath the factors, under their plain names."""
     state: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        if ".filter_factors." in f".{name}":
+        if ".filter_factors." in f".{name}" or ".transfer_adapter." in f".{name}":
             continue
         if ".parametrizations." in f".{name}" and not name.endswith(".original"):
             continue
@@ -165,7 +189,13 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
     """The state dict that `merge` would leave, while the model goes on learning.
 
     A copy of the model could not be merged instead: copies share the class that holds their parametrizations.
+
+    Raises
+    ------
+    ValueError
+        If it carries adapters.
     """
+    _check_mergeable(model)
     state = {name: tensor.detach().clone() for name, tensor in base_state(model).items()}
     for prefix, module in model.named_modules():
         found: dict[str, Tensor] = {}
@@ -173,7 +203,7 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
             assert isinstance(module.parametrizations, nn.ModuleDict)
             found = {name: getattr(module, name) for name in module.parametrizations}
         factors = getattr(module, "filter_factors", None)
-        if isinstance(factors, FilterFactors):
+        if isinstance(factors, OutputFactors):
             found = factors.merged(module)
         state |= {f"{prefix}.{name}".lstrip("."): tensor.detach().clone() for name, tensor in found.items()}
     return state
@@ -181,36 +211,51 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def merge(model: nn.Module) -> None:
-    """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly."""
+    """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly.
+
+    Raises
+    ------
+    ValueError
+        If the model carries adapters.
+    """
+    _check_mergeable(model)
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
             assert isinstance(module.parametrizations, nn.ModuleDict)
             for tensor_name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, tensor_name, leave_parametrized=True)
-    for _, layer in weighted_layers(model):
-        factors = getattr(layer, "filter_factors", None)
-        if isinstance(factors, FilterFactors):
-            for tensor_name, tensor in factors.merged(layer).items():
-                getattr(layer, tensor_name).copy_(tensor)
-            del layer.filter_factors
-            for key in [key for key, hook in layer._forward_hooks.items() if hook is scale_output]:
-                del layer._forward_hooks[key]
+        factors = getattr(module, "filter_factors", None)
+        if isinstance(factors, OutputFactors):
+            for tensor_name, tensor in factors.merged(module).items():  # type: ignore[arg-type]
+                getattr(module, tensor_name).copy_(tensor)
+            take_off(module)
 
 
-def _report(model: nn.Module, strategy: str, total: int) -> TransferReport:
-    trainable = sum(p.numel() for p in trainable_parameters(model).values())
-    lost = 0
-    cancelled = cancelled_by_norm(model)
-    for name, layer in weighted_layers(model):
-        if name in cancelled:
-            # a norm takes away one overall scale and one shift per filter, whatever form they come in
-            factors = [m for m in layer.modules() if isinstance(m, KernelScale | FilterFactors)]
-            shifts = [m for m in layer.modules() if isinstance(m, Shift | FilterFactors) and m.shift is not None]
-            lost += filters(layer) * (len(factors) + len(shifts))
+def _check_mergeable(model: nn.Module) -> None:
+    if not is_mergeable(model):
+        raise ValueError("Adapters bend, so they cannot be folded into weights; keep the network with its adapters.")
+
+
+def _report(part: nn.Module, strategy: str, total: int) -> TransferReport:
+    """Of the part that the strategy is for."""
+    trainable = sum(p.numel() for p in trainable_parameters(part).values())
+    cancelled = cancelled_by_norm(part)
+    lost = sum(_cancelled(layer) for name, layer in weighted_layers(part) if name in cancelled)
     warning = ""
     if trainable and lost > trainable / 2:
         warning = (
-            f"Only {trainable - lost:,} of the {trainable:,} factors can have an effect: "
+            f"Only {trainable - lost:,} of the {trainable:,} parameters that learn can have an effect: "
             "the normalisation after the other layers cancels them."
         )
     return TransferReport(strategy, trainable, total, trainable - lost, warning)
+
+
+def _cancelled(layer: WeightedLayer) -> int:
+    """Parameters without effect of a layer before a norm without memory.
+
+    The norm takes away one overall scale and one shift per filter, in whatever form factors or biases bring them.
+    """
+    scales = [m for m in layer.modules() if isinstance(m, KernelScale | OutputFactors)]
+    shifts = [m for m in layer.modules() if isinstance(m, Shift | OutputFactors) and m.shift is not None]
+    only_bias = isinstance(layer.bias, nn.Parameter) and layer.bias.requires_grad and not layer.weight.requires_grad
+    return filters(layer) * (len(scales) + len(shifts) + only_bias)

@@ -60,6 +60,13 @@ class WithBatchNorm(nn.Module):
         return self.head(self.norm(self.features(image)).mean((-2, -1)))
 
 
+UNSUITED = {
+    *(("norm", name) for name in ("dccnn", "multiscale", "unet", "varnet", "istanet", "max, no positions")),
+    ("bias", "istanet"), ("conv-adapter", "istanet"),
+}  # fmt: skip
+"""Strategies that find nothing to learn in a network: no norm with parameters, no bias, no layer around the kernels."""
+
+
 def disturb(model, spread=0.5, seed=1):
     """Give every learning parameter a value of its own, some scales negative."""
     generator = torch.Generator().manual_seed(seed)

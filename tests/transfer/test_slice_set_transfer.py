@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_networks import UNSUITED
 
 from napari_mritransfer.cohort import strategies
 from napari_mritransfer.networks.sliceset import SliceSet
@@ -10,6 +11,7 @@ from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.model import (
     base_state,
     fingerprint,
+    is_adapted,
     merge,
     merged_state,
     trainable_parameters,
@@ -51,6 +53,10 @@ def fit(network, steps=2):
 @pytest.mark.parametrize("strategy", [row.name for row in CATALOGUE if row.name != "scratch"])
 def test_before_the_first_step_nothing_has_changed(name, strategy):
     network = made(name)
+    if (strategy, name) in UNSUITED:
+        with pytest.raises(ValueError, match="nothing that could learn"):
+            transfer(network, strategy)
+        return
     with torch.no_grad():
         before = network(volumes())
         report = transfer(network, strategy)
@@ -109,9 +115,13 @@ def test_scratch_forgets_everything_that_was_learned(name):
 def test_a_network_whose_norms_take_the_factors_away_says_how_few_can_have_an_effect():
     """Behind every kernel of the five-conv encoder stands an instance norm, which knows no scale and no shift."""
     network = made("conv5")
-    report = transfer(network.encoder_2d.encoder_2d, "lft", {"granularity": "filter"})
-    assert report.effective == 0
-    assert "can have an effect" in report.warning
+    encoder = network.encoder_2d.encoder_2d
+    with pytest.raises(ValueError, match="could not change what this network does"):
+        transfer(encoder, "lft", {"granularity": "filter"})
+    assert not is_adapted(encoder)
+    in_a_network = transfer(network, "lft", {"granularity": "filter"}, part="encoder_2d.encoder_2d")
+    assert "Only 0 of the" in in_a_network.warning
+    assert 0 < in_a_network.effective < in_a_network.trainable
     per_kernel = transfer(made("conv5").encoder_2d.encoder_2d, "lft")
     assert per_kernel.effective > 0
 

@@ -90,7 +90,7 @@ def reuse_methods(task: Task | None = None) -> tuple[ReuseMethod, ...]:
     transferred = tuple(
         ReuseMethod(row.name, row.label, row.summary, "network", transfer=row.name, learning_rate=row.learning_rate)
         for row in CATALOGUE
-        if row.name not in _ELSEWHERE
+        if row.name not in _ELSEWHERE and row.merges  # each fold's network is kept as plain weights
     )
     rows = (*_FIXED, *transferred, *_LAST)
     return rows if task is None else tuple(row for row in rows if task in row.tasks)

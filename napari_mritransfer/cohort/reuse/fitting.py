@@ -23,6 +23,7 @@ from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.recon.network import ReconstructionStopped
 from napari_mritransfer.training.device import choose_device
 from napari_mritransfer.training.work import NonFinite
+from napari_mritransfer.transfer.l2_sp import penalty
 from napari_mritransfer.transfer.model import merged_state, trainable_parameters, transfer
 
 ShouldStop = Callable[[], bool]
@@ -217,6 +218,8 @@ class _Stage:
                 group["lr"] = rate * _course(step, total)
             output = self._call(batch.to(device) if self._on_features else _ready(batch, device))
             loss = functional.kl_div(output, targets[chosen].to(device), reduction="batchmean")
+            if (held_back := penalty(self._network)) is not None:
+                loss = loss + held_back
             if not torch.isfinite(loss):
                 raise NonFinite(
                     f"The loss of '{settings.method}' is no number any more; choose a learning rate below {rate:g}."
