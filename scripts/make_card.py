@@ -10,8 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
-from napari_mritransfer.transfer.catalogue import CATALOGUE
-from napari_mritransfer.transfer.model import transfer
+from napari_mritransfer.transfer.model import trainable_by_strategy
 from napari_mritransfer.zoo.weights import build, load_strictly, read_safetensors, sha256_of
 
 OUT = Path(__file__).parent.parent / "napari_mritransfer" / "resources" / "models"
@@ -25,9 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     facts = json.loads(args.facts.read_text())
     load_strictly(build(facts["architecture"], facts["settings"]), read_safetensors(args.weights)[0], args.weights)
-    facts["parameters"] = {
-        row.name: transfer(build(facts["architecture"], facts["settings"]), row.name).trainable for row in CATALOGUE
-    }
+    facts["parameters"] = trainable_by_strategy(build(facts["architecture"], facts["settings"]))
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(args.weights, OUT / f"{args.name}.safetensors")
     facts["sha256"] = sha256_of(OUT / f"{args.name}.safetensors")

@@ -6,7 +6,6 @@ for what a person can mend, and `ReconstructionStopped` when `should_stop` said 
 
 import json
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,7 @@ from napari_mritransfer.training.config import BadConfig, FinetuneConfig
 from napari_mritransfer.training.device import devices
 from napari_mritransfer.training.estimate import estimate
 from napari_mritransfer.training.worker import Task
-from napari_mritransfer.transfer.catalogue import CATALOGUE
-from napari_mritransfer.transfer.model import transfer
+from napari_mritransfer.transfer.model import trainable_by_strategy
 from napari_mritransfer.zoo.card import DEFAULT_MODEL
 from napari_mritransfer.zoo.published import published_weights
 
@@ -160,10 +158,7 @@ def describe(command: Command, tell: Tell, should_stop: ShouldStop) -> dict[str,
     name = Path(source).name
     if base.card is not None:
         name = base.card.title if source == base.card.name else f"{name} (began as: {base.card.title})"
-    # Counted on a device without memory: no weight is copied, and "from scratch" draws nothing from the random
-    # generator, which a job beside this task may be drawing from.
-    outline = deepcopy(base.network).to("meta")
-    parameters = {row.name: transfer(deepcopy(outline), row.name).trainable for row in CATALOGUE}
+    parameters = trainable_by_strategy(base.network)
     total = sum(parameter.numel() for parameter in base.network.parameters())
     facts = {"title": name, "architecture": base.architecture, "parameters": parameters, "total": total}
     if entry := published_weights(source):

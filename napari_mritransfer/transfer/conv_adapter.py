@@ -73,7 +73,8 @@ class Adapter(nn.Module):
         for parameter in self.up.parameters():
             nn.init.zeros_(parameter)
         if layer.weight.ndim == 4 and layer.weight.is_contiguous(memory_format=torch.channels_last):
-            self.to(memory_format=torch.channels_last)  # or convolutions would run half as fast
+            for kernel in (p for p in self.parameters() if p.ndim == 4):  # or convolutions would run half as fast
+                kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor) -> Tensor:
         """What the layer gets, to what is added to its output."""

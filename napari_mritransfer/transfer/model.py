@@ -3,12 +3,14 @@
 import hashlib
 import importlib
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.catalogue import strategy as find_strategy
 from napari_mritransfer.transfer.conv_adapter import Adapter
 from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, take_off
@@ -94,6 +96,22 @@ def transfer(
     for parameter in new:
         parameter.requires_grad_(True)
     return replace(report, trainable=report.trainable + outside, effective=report.effective + outside)
+
+
+def trainable_by_strategy(model: nn.Module) -> dict[str, int]:
+    """Number of parameters that each strategy of the catalogue lets learn; 0 where it has nothing to do.
+
+    Counted on a device without memory: no weight is copied, and nothing is drawn from the random generator, which a job
+    in the same process may be drawing from.
+    """
+    outline = deepcopy(model).to("meta")
+    counts: dict[str, int] = {}
+    for row in CATALOGUE:
+        try:
+            counts[row.name] = transfer(deepcopy(outline), row.name).trainable
+        except ValueError:
+            counts[row.name] = 0
+    return counts
 
 
 def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -52,12 +52,18 @@ class StrategyList(QWidget):
             box.setChecked(name in names)
 
     def show_parameters(self, counts: Mapping[str, int]) -> None:
-        """Say how many parameters each strategy trains; `counts` by strategy, of which full fine-tuning has all."""
+        """Say how many parameters each strategy trains; `counts` by strategy, of which full fine-tuning has all.
+
+        Those that find nothing to learn in the network cannot be ticked.
+        """
         total = counts.get("ft", 0)
         for name, label in self._counts.items():
             count = counts.get(name)
             share = f" ({count / total:.0%})" if count and total else ""
-            label.setText("…" if count is None else f"{_short(count)}{share}")
+            label.setText("…" if count is None else f"{_short(count)}{share}" if count else "nothing to learn")
+            self._boxes[name].setEnabled(count != 0)
+            if count == 0:
+                self._boxes[name].setChecked(False)
 
     def _on_box_toggled(self) -> None:
         """GUI thread."""

@@ -68,6 +68,16 @@ def test_what_learns_and_what_stays(base, volumes, method):
     elif method == "lft":
         assert not any(name.split(".")[-2] == "1" for name in moved)  # the norms' own scales
         assert found.trainable < sum(before[name].numel() for name in weights) / 2
+    elif method in ("last-layers", "first-layers", "bias", "norm", "lora"):
+        extractor = {name for name in moved if name.startswith("feature_extractor.")}
+        expected = {
+            "last-layers": {name for name in weights if name.startswith("feature_extractor.conv_2.")},
+            "first-layers": {name for name in weights if name.startswith("feature_extractor.conv_0.")},
+            "bias": {name for name in weights if name.startswith("feature_extractor.") and name.endswith(".bias")},
+            "norm": {name for name in weights if name.split(".")[-2] == "1" and name.startswith("feature_extractor.")},
+            "lora": {name for name in weights if name.startswith("feature_extractor.") and before[name].ndim > 1},
+        }
+        assert extractor == expected[method]
     else:
         assert moved == weights
 

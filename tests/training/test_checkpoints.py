@@ -11,7 +11,7 @@ from small_jobs import small_config
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.training.checkpoint import open_model, save_checkpoint
 from napari_mritransfer.training.tensorfile import serialised
-from napari_mritransfer.transfer.model import trainable_parameters, transfer
+from napari_mritransfer.transfer.model import is_mergeable, trainable_parameters, transfer
 from napari_mritransfer.zoo.card import UnknownModel, model_cards
 from napari_mritransfer.zoo.weights import UnreadableWeights, read_safetensors
 
@@ -24,6 +24,14 @@ STRATEGIES = [
     ("lft", {"shift": False}),
     ("lft", {"add_biases": True}),
     ("lft", {"granularity": "filter", "add_biases": True, "shift": False}),
+    ("last-layers", {}),
+    ("first-layers", {"share": 0.5}),
+    ("bias", {}),
+    ("ssf", {}),
+    ("ssf", {"add_biases": True}),
+    ("lora", {"rank": 2}),
+    ("conv-adapter", {"compression": 2}),
+    ("l2-sp", {"strength": 0.1}),
 ]
 
 
@@ -116,6 +124,16 @@ def test_a_run_can_be_the_base_of_another(tmp_path, config, first, second):
     assert not torch.allclose(output(opened.network), output(below), atol=1e-4)
 
 
+def test_adapters_stay_on_the_network_that_is_opened_and_are_no_base_for_another(tmp_path, config):
+    network = learned(tmp_path / "best.safetensors", config, "conv-adapter")
+    opened = open_model(str(tmp_path))
+    assert not is_mergeable(opened.network)
+    assert torch.equal(output(opened.network), output(network))
+    assert opened.sha256 != open_model(config.model).sha256
+    with pytest.raises(ValueError, match="begin from its base"):
+        transfer(opened.network, "ft")
+
+
 def test_a_transfer_of_a_shipped_model_keeps_its_card(tmp_path, config):
     shipped = model_cards()[0].name
     for name, base in (("one", shipped), ("two", str(tmp_path / "one")), ("three", str(tmp_path / "two"))):
@@ -168,7 +186,7 @@ def test_an_endless_chain_of_bases_is_refused(tmp_path, config):
 @pytest.mark.parametrize(
     "metadata",
     [
-        {"strategy": "lora"},
+        {"strategy": "magic"},
         {"strategy": "ft"},
         {"strategy_options": "{"},
         {"strategy_options": "3"},

@@ -53,7 +53,7 @@ def test_a_short_hand_written_config_takes_the_defaults():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"strategy": "lora"}, "no strategy called 'lora'; choose one of: pretrained, scratch, ft, lft"),
+        ({"strategy": "loras"}, "no strategy called 'loras'; choose one of: pretrained, scratch, ft, lft"),
         ({"train": ()}, "at least one training scan"),
         ({"validation": ()}, "one validation scan"),
         ({"slices": 0}, "'slices' is 0; give a whole number of at least 1"),
