@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import Pipeline
 
 from napari_mritransfer.cohort.reuse.estimators import fit_features, fit_model, gradient, scaled
 from napari_mritransfer.cohort.reuse.inner import best_of, inner_split
@@ -21,7 +22,7 @@ def subjects(count, *, seed=0, features=16):
     hidden = rng.normal(size=(count, 4))
     mixing = np.random.default_rng(99).normal(size=(4, features))
     x = hidden @ mixing + 0.5 * rng.normal(size=(count, features))
-    scales = np.geomspace(0.01, 100, features)
+    scales = np.geomspace(0.3, 3, features)
     return x * scales + 10 * scales, 60 + 8 * hidden[:, 0] + rng.normal(size=count)
 
 
@@ -69,11 +70,26 @@ def test_the_same_call_gives_the_same_bits(method, task, classes):
     assert one.chosen == other.chosen
 
 
+@pytest.mark.parametrize(("method", "task", "classes"), ALL)
+def test_a_feature_that_one_training_subject_has_moves_nobody_far(method, task, classes):
+    """Standardised by what little it varies among those, it would be hundreds of deviations away for a test subject."""
+    x, y = subjects(80)
+    x = np.column_stack([x, np.zeros(80)])
+    usual = x[:, :-1].std(axis=0).mean()
+    x[7, -1] = 1e-3 * usual
+    truth = y if task == "regression" else thirds(y)
+    model = fit(method, x[:40], truth[:40], task=task, classes=classes)
+    seen = x[40:].copy()
+    seen[:, -1] = usual
+    difference = np.abs(model.predict(seen) - model.predict(x[40:])).max()
+    assert difference < (y.std() if task == "regression" else 0.5)
+
+
 @pytest.mark.parametrize("method", NUMBERS)
 def test_units_do_not_matter(method):
     x, y = subjects(60)
     years = fit(method, x[:40], y[:40]).predict(x[40:])
-    scales = np.geomspace(50, 0.02, x.shape[1])
+    scales = 50.0  # the same of all features, whose spreads are compared
     days = fit(method, x[:40] * scales - 3, 365.25 * y[:40] + 1000).predict(x[40:] * scales - 3)
     np.testing.assert_allclose((days - 1000) / 365.25, years, rtol=2e-3)
 
@@ -211,8 +227,9 @@ def test_steps_before_the_model_are_searched_too_and_see_the_learning_rows_only(
     x = np.concatenate([np.arange(12)[:, None], np.random.default_rng(0).normal(size=(12, 3))], axis=1)
     y = 3 * x[:, 2] + 5
     folds = inner_split(y, names(12), 3, 0, is_number=True)
+    pipeline = Pipeline([("noted", Noted()), *scaled(Ridge()).steps])
     fitted = fit_model(
-        scaled(Ridge(), ("noted", Noted())), {"noted__width": [1, 3], "model__alpha": [0.01, 100.0]}, x, y, names(12),
+        pipeline, {"noted__width": [1, 3], "model__alpha": [0.01, 100.0]}, x, y, names(12),
         task="regression", classes=0, inner_folds=3, seed=0, with_inner=False,
     )  # fmt: skip
     assert fitted.chosen == {"width": 3, "alpha": 0.01}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mritransfer.cohort.label import Task
-from napari_mritransfer.cohort.reuse.estimators import Fitted, fit_model, scaled
+from napari_mritransfer.cohort.reuse.estimators import Fitted, fit_model
 from napari_mritransfer.cohort.reuse.inner import Array, Grid
 
 _KEPT = (5, 10, 20, 40)  # components, as many as there are
@@ -79,6 +79,8 @@ def fit_classical(
     from sklearn.decomposition import PCA
     from sklearn.feature_selection import SelectKBest, f_classif, f_regression
     from sklearn.linear_model import ElasticNet, LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
 
     points, project = _span(products)
     # what remains to 1 are directions in which the training rows do not differ, where others may lie anywhere
@@ -90,7 +92,10 @@ def fit_classical(
         score = f_classif
         net = LogisticRegression(C=1.0, solver="saga", l1_ratio=0.5, max_iter=300, tol=1e-3, random_state=seed)
         strengths = {"model__C": _COSTS}
-    pipeline = scaled(net, ("components", components), ("chosen", SelectKBest(score, k=_KEPT[0])))
+    pipeline = Pipeline([
+        ("components", components), ("chosen", SelectKBest(score, k=_KEPT[0])), ("scale", StandardScaler()),
+        ("model", net),
+    ])  # fmt: skip
     grid = {"chosen__k": _kept(len(products), inner_folds), **strengths, "model__l1_ratio": _MIXES}
     found = fit_model(
         pipeline, grid, points, y, groups, task=task, classes=classes, inner_folds=inner_folds, seed=seed,

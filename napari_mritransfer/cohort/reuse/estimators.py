@@ -153,18 +153,13 @@ def gradient(predict: Callable[[Array], Array], x: Array, scale: Array) -> Array
     return np.asarray(np.divide(difference, 2 * step, out=np.zeros_like(step), where=step > 0))
 
 
-def scaled(model: "BaseEstimator", *before: "tuple[str, BaseEstimator]") -> "Pipeline":
-    """A model that standardises inputs by the rows it is fitted to.
-
-    Parameters
-    ----------
-    before
-        Steps ahead of that, such as principal components.
-    """
+def scaled(model: "BaseEstimator") -> "Pipeline":
+    """A model that standardises features by the rows it is fitted to."""
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    return Pipeline([*before, ("scale", StandardScaler()), ("model", model)])
+    from napari_mritransfer.cohort.reuse.scaling import FeatureScaler
+
+    return Pipeline([("scale", FeatureScaler()), ("model", model)])
 
 
 def _feature_model(method: str, task: Task, seed: int) -> "tuple[Pipeline, Grid]":
