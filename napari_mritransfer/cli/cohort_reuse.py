@@ -13,6 +13,7 @@ from napari_mritransfer.cli import sampling as sampling_options
 from napari_mritransfer.cli.cohort import Group, ImageColumn, SubjectColumn, TaskName, show_problems
 from napari_mritransfer.cli.console import Answer, AsJson, JobEndedBadly, answer, err, out, progress
 from napari_mritransfer.cli.jobs import stop_on_ctrl_c
+from napari_mritransfer.cohort.problem import some
 from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.io.errors import BadInput
@@ -27,6 +28,7 @@ Table_ = Annotated[
 
 
 def reuse(
+    context: typer.Context,
     folder: Annotated[Path, typer.Option("--out", help="Folder for everything that comes out; stopped, it goes on.")],
     table: Table_ = None,
     label: Annotated[str, typer.Option(help="Column to predict.")] = "",
@@ -73,7 +75,7 @@ def reuse(
     """Compare ways to re-use a pretrained network on a small cohort. Ctrl+C stops; the same command goes on."""
 
     def found() -> Answer:
-        from napari_mritransfer.cohort.reuse.look import CHECKS, read_look
+        from napari_mritransfer.cohort.checks import as_rows
         from napari_mritransfer.cohort.reuse.record import CONFIG, read_config
         from napari_mritransfer.cohort.told import read_told
         from napari_mritransfer.recon.stopped import ReconstructionStopped
@@ -82,17 +84,19 @@ def reuse(
             if not (folder / CONFIG).is_file():
                 raise BadInput("Re-use needs a table, a label and a network; give participants.tsv --label age --model "
                                "sfcn-age, say.")  # fmt: skip
+            if others := _given(context):
+                raise BadInput(f"{folder} goes on as it began; leave out {some(others)}, or give the table as well.")
             config = read_config(folder)
         else:
             config = ReuseConfig(
                 # absolute, so that it can be gone on with from another folder
-                str(table.absolute()), label, model,
+                str(table.absolute()), label, _absolute(model),
                 _methods(methods, table, label, task, subject_column, image_column),
                 told=read_told(known), task=task, group=group, image_column=image_column,
                 subject_column=subject_column, folds=folds, repeats=repeats, inner_folds=inner_folds, site=site,
                 sizes=_numbers(sizes), permutations=permutations, bias_correction=bias_correction, epochs=epochs,
                 batch=batch, learning_rate=learning_rate, weight_decay=weight_decay, augmentation=augmentation,
-                batch_norm=batch_norm, bins=_bins(bins), check_brains=brains, device=device, seed=seed,
+                batch_norm=batch_norm, bins=Bins.from_text(bins), check_brains=brains, device=device, seed=seed,
             )  # fmt: skip
         try:
             with progress() as bar, stop_on_ctrl_c("Stopping; what is done is kept.") as should_stop:
@@ -105,13 +109,12 @@ def reuse(
                     )
                 from napari_mritransfer.cohort.reuse.run import reuse as start
 
-                record = start(config, folder, on_progress=tell, should_stop=should_stop)
+                record = start(
+                    config, folder, on_progress=tell, should_stop=should_stop,
+                    on_checked=lambda checked: None if as_json else show_problems(as_rows(checked.problems)),
+                )  # fmt: skip
         except ReconstructionStopped as stopped:
             raise JobEndedBadly(f"Stopped; the same command, or --out {folder} alone, goes on.") from stopped
-        except BadInput:
-            if not as_json and (folder / CHECKS).is_file():
-                show_problems(read_look(folder).problems)
-            raise
         return Answer({"out": str(folder), **record.as_record()}, lambda: _show(record))
 
     answer(as_json, found)
@@ -155,22 +158,24 @@ def _methods(
     return usual_methods(found.task)
 
 
+def _given(context: typer.Context) -> list[str]:
+    """Options of a re-use that were typed."""
+    own = ("folder", "check_only", "as_json")
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    typed = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    return [f"--{name.replace('_', '-')}" for name in typed if name not in own]
+
+
+def _absolute(model: str) -> str:
+    """Files and folders by where they lie; names as they are."""
+    return str(Path(model).absolute()) if len(Path(model).parts) > 1 or Path(model).is_file() else model
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(number) for number in text.split(",")) if text else ()
     except ValueError:
         raise BadInput(f"'{text}' is no list of sizes; give numbers with commas, such as 20,50.") from None
-
-
-def _bins(text: str) -> Bins | None:
-    if not text:
-        return None
-    try:
-        start, stop, count = text.split("/")
-        width = (float(stop) - float(start)) / int(count)
-        return Bins(float(start), width, int(count), width)
-    except (ValueError, ZeroDivisionError):
-        raise BadInput(f"'{text}' are no bins; give first edge/last edge/count, such as 6/90/42.") from None
 
 
 def _teller(bar: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
@@ -193,7 +198,12 @@ def _look(
 ) -> "Looked":
     from napari_mritransfer.cohort.reuse.look import look
     from napari_mritransfer.cohort.reuse.model import open_sfcn
+    from napari_mritransfer.cohort.reuse.record import CONFIG, read_config
 
+    if (folder / CONFIG).is_file():
+        other = read_config(folder)
+        if (other.table, other.label, other.model) != (config.table, config.label, config.model):
+            raise BadInput(f"{folder} holds the re-use of another table, label or network; choose a new folder.")
     facts = open_sfcn(config.model, **config.told).facts
     return look(
         config, facts.preparation, folder, brain_only=facts.brain_only, on_progress=tell, should_stop=should_stop
@@ -210,7 +220,7 @@ def _show_look(looked: "Looked", folder: Path) -> None:
 
 def _show(record: "ReuseRecord") -> None:
     from napari_mritransfer.cohort.reuse.record import REPORT
-    from napari_mritransfer.cohort.reuse.wording import brief_cells, brief_heading, sentence
+    from napari_mritransfer.cohort.reuse.wording import brief_cells, brief_heading, decimals, sentence
 
     for warning in record.warnings:
         err.print(f"Note: {warning}")
@@ -220,7 +230,8 @@ def _show(record: "ReuseRecord") -> None:
     for name in ("method", "scans", *brief_heading(record.label)):
         shown.add_column(name, overflow="fold", no_wrap=name == "method")
     for result in record.results:
-        shown.add_row(result.method, f"{result.learned_from:.0f}", *map(Text, brief_cells(result, record.label)))
+        figures = brief_cells(result, record.label, decimals(record))
+        shown.add_row(result.method, f"{result.learned_from:.0f}", *map(Text, figures))
     out.print(shown)
     out.print(sentence(record))
     out.print(f"Report: {record.folder / REPORT}")

@@ -18,6 +18,7 @@ from napari_mritransfer.io.errors import BadInput
 Normalisation = Literal["z-score", "z-score-tissue", "percentile", "mean"]
 Mask = Literal["none", "air"]
 
+_MOST_BELOW_ZERO = 0.1  # of what is above: sharpening and noise leave less, standardised images more
 _COARSE = 1.5  # voxels so many times coarser than the grid are worth a word
 _CHOICES = {"normalisation": get_args(Normalisation), "mask": get_args(Mask), "placement": get_args(Placement)}
 
@@ -235,6 +236,12 @@ def _normalised(
         said.append(f"Normalised: {low:.4g} became 0 and the 99.9th percentile, {high:.4g}, became 1.")
     elif how == "mean":
         centre, width = 0.0, float(raw.mean(dtype=np.float64))
+        below = -float(raw[raw < 0].sum(dtype=np.float64))
+        if below > _MOST_BELOW_ZERO * float(raw[raw > 0].sum(dtype=np.float64)):
+            raise BadInput(
+                f"{name} has many negative values, so that dividing by its mean means nothing; choose the image before "
+                "it was standardised."
+            )
         said.append(f"Normalised: divided by the mean of all voxels of the whole grid ({width:.4g}).")
     else:
         values = raw if how == "z-score" else raw[tissue]

@@ -40,6 +40,12 @@ class Problem:
     session: str = ""
     line: int = 0
 
+    @property
+    def named(self) -> str:
+        """The sentence, with whose scan it is about in front where it does not say so itself."""
+        who = f"{self.subject} {self.session}".strip()
+        return self.sentence if not who or self.subject in self.sentence else f"{who}: {self.sentence}"
+
     @classmethod
     def leaving_out(cls, scan: CohortScan, kind: str, sentence: str) -> "Problem":
         """Why one scan cannot be used."""

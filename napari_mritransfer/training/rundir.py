@@ -19,7 +19,7 @@ BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
 PREVIEW = "preview.npy"
 _PACKAGES = (
     "napari-mritransfer", "torch", "lightning-fabric", "monai", "numpy", "nibabel", "scikit-image", "scikit-learn",
-    "safetensors",
+    "safetensors", "scipy", "matplotlib",
 )  # fmt: skip
 
 

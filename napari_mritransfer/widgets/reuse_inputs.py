@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_mritransfer.cohort.config import Augmentation
+from napari_mritransfer.cohort.label import Task
+from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.cohort.reuse.config import BatchNorm, Correction, ReuseConfig
 from napari_mritransfer.cohort.told import read_told
 from napari_mritransfer.io.errors import BadInput
@@ -24,6 +26,10 @@ class ReuseSettings:
         As people type them, such as ``"20, 50"``; empty for no learning curve.
     learning_rate
         None takes the method's own.
+    bins
+        As people type them, such as ``"6/90/42"``, see `Bins.from_text`; empty for the usual ones.
+    image_column, subject_column
+        Of the table, where they are not found by themselves; not asked for, but kept.
     """
 
     folds: int = 5
@@ -41,6 +47,11 @@ class ReuseSettings:
     batch_norm: BatchNorm = "frozen"
     check_brains: bool = True
     seed: int = 0
+    weight_decay: float = 1e-3
+    task: Task | None = None
+    bins: str = ""
+    image_column: str = ""
+    subject_column: str = ""
 
     def numbers(self) -> tuple[int, ...]:
         """The sizes of the learning curve, from small to large.
@@ -98,7 +109,8 @@ class ReuseInputs:
     def cohort(self) -> tuple[object, ...]:
         """What a look at the cohort depends on: with the same, it need not be looked at again."""
         own = self.settings
-        return (self.table, self.label, self.model, self.told, own.folds, own.site, own.group, own.check_brains)
+        return (self.table, self.label, self.model, self.told, own.folds, own.site, own.group, own.check_brains,
+                own.task)
 
     def config(self) -> ReuseConfig:
         """For `reuse.run`.
@@ -120,7 +132,9 @@ class ReuseInputs:
             folds=own.folds, repeats=own.repeats, inner_folds=own.inner_folds, site=own.site, sizes=own.numbers(),
             permutations=own.permutations, bias_correction=own.bias_correction, epochs=own.epochs, batch=own.batch,
             learning_rate=own.learning_rate, augmentation=own.augmentation, batch_norm=own.batch_norm,
-            check_brains=own.check_brains, device=self.device, seed=own.seed,
+            check_brains=own.check_brains, device=self.device, seed=own.seed, weight_decay=own.weight_decay,
+            task=own.task, bins=Bins.from_text(own.bins), image_column=own.image_column,
+            subject_column=own.subject_column,
         )  # fmt: skip
 
     def looking(self, out: Path) -> dict[str, Any]:
@@ -140,6 +154,8 @@ class ReuseInputs:
             config.folds, config.repeats, config.site, ", ".join(str(size) for size in config.sizes),
             config.permutations, config.group, config.inner_folds, config.bias_correction, config.epochs, config.batch,
             config.learning_rate, config.augmentation, config.batch_norm, config.check_brains, config.seed,
+            config.weight_decay, config.task, "" if config.bins is None else config.bins.as_text(),
+            config.image_column, config.subject_column,
         )  # fmt: skip
         told = ", ".join(f"{name}={value}" for name, value in config.told.items())
         return cls(Path(config.table), config.label, config.model, config.methods, settings, config.device, told)

@@ -19,7 +19,7 @@ from superqt import QCollapsible
 
 from napari_mritransfer.cohort.reuse.catalogue import reuse_method
 from napari_mritransfer.cohort.reuse.record import MethodResult
-from napari_mritransfer.cohort.reuse.wording import cells, heading, sentence
+from napari_mritransfer.cohort.reuse.wording import cells, decimals, heading, sentence
 from napari_mritransfer.widgets.dock import narrow, text_label
 from napari_mritransfer.widgets.reuse_data import ReuseData
 from napari_mritransfer.widgets.reuse_plot import ReusePlot
@@ -160,7 +160,7 @@ class ReusePanel(QWidget):
         self.table.setHeaderLabels(names)
         found = data.record.of_size(int(self.sizes.currentData() or 0))
         for result in found:
-            texts = cells(result, data.record.label)
+            texts = cells(result, data.record.label, decimals(data.record))
             item = QTreeWidgetItem(self.table, [texts[0], *(_two_lines(text) for text in texts[1:])])
             item.setData(0, _RESULT, result)
             font = item.font(0)
@@ -245,14 +245,14 @@ def _two_lines(text: str) -> str:
 
 def _differences(data: ReuseData, result: MethodResult) -> str:
     """The paired differences of one method from all others, each with the interval of 95 %."""
-    told = []
+    told, digits = [], decimals(data.record)
     for one in data.record.comparisons:
         if one.size != result.size or result.method not in (one.first, one.second):
             continue
         sign, other = (1, one.second) if one.first == result.method else (-1, one.first)
         ends = sorted(sign * end for end in one.interval) if one.interval is not None else None
-        between = "" if ends is None else f" ({ends[0]:+.2f} to {ends[1]:+.2f})"
-        told.append(f"• {reuse_method(other).label}: {sign * one.difference:+.2f}{between}")
+        between = "" if ends is None else f" ({ends[0]:+.{digits}f} to {ends[1]:+.{digits}f})"
+        told.append(f"• {reuse_method(other).label}: {sign * one.difference:+.{digits}f}{between}")
     if not told:
         return "There is no other method."
     better = "less than 0 speaks" if data.is_number else "more than 0 speaks"

@@ -22,6 +22,7 @@ _NONE = "none"
 _AUTO = "auto"
 _CORRECTIONS = {"off": "off", "quick": "quick methods", "all": "all (slow)"}
 _AUGMENTATIONS = {"shift-mirror": "shift and mirror", "shift": "shift", "none": "none"}
+_TASKS = {"": "as it looks", "regression": "numbers", "binary": "two classes", "classes": "classes"}
 _BATCH_NORMS = {"frozen": "stay as pretrained", "moving": "move, as published"}
 
 
@@ -68,19 +69,33 @@ class ReuseSettingsForm(QWidget):
         self.learning_rate.setMaximum(9.0)
         self.learning_rate.setSpecialValueText(_AUTO)
         self.learning_rate.setToolTip("Auto takes each method's own")
+        self.weight_decay = QDoubleSpinBox()
+        self.weight_decay.setDecimals(5)
+        self.weight_decay.setSingleStep(0.001)
+        self.weight_decay.setMaximum(1000.0)
+        self.weight_decay.setToolTip("How strongly what a network learns is pulled back, so that it stays small")
+        self.task = _choice(_TASKS, "Whether the label is a number or names classes; what looks like few classes is "
+                            "taken for such unless told otherwise")  # fmt: skip
+        self.bins = QLineEdit()
+        self.bins.setPlaceholderText("such as 6/90/42")
+        self.bins.setToolTip("Of numbers: first edge, last edge and count of a new last layer's bins; empty for the "
+                             "network's own, or for bins over the training labels")  # fmt: skip
         self.augmentation = _choice(_AUGMENTATIONS, "What is done to scans at random while a network learns")
         self.batch_norm = _choice(_BATCH_NORMS, "Running means and deviations inside the network (batch norm)")
         self.seed = _number(0, 2**31 - 1, "The same seed, the same folds and the same result")
         self.advanced = QCollapsible("Advanced")
+        self._columns = ("", "")  # of images and subjects, which a re-use that was begun elsewhere may name
         self._lay_out()
         self.offer_columns(())
         self.show_settings(usual)
         numbers = (self.folds, self.repeats, self.permutations, self.inner_folds, self.epochs, self.batch, self.seed)
         for number in numbers:
             number.valueChanged.connect(self.changed)
-        for box in (self.site, self.group, self.correction, self.augmentation, self.batch_norm):
+        for box in (self.site, self.group, self.correction, self.augmentation, self.batch_norm, self.task):
             box.currentIndexChanged.connect(self.changed)
-        self.learning_rate.valueChanged.connect(self.changed)
+        for rate in (self.learning_rate, self.weight_decay):
+            rate.valueChanged.connect(self.changed)
+        self.bins.textChanged.connect(self.changed)
         self.sizes.textChanged.connect(self.changed)
         self.check_brains.toggled.connect(self.changed)
         self.site.currentIndexChanged.connect(self._on_site_chosen)
@@ -93,7 +108,8 @@ class ReuseSettingsForm(QWidget):
             self.permutations.value(), self.group.currentData() or "", self.inner_folds.value(),
             self.correction.currentData(), self.epochs.value(), self.batch.value(), self.learning_rate.value() or None,
             self.augmentation.currentData(), self.batch_norm.currentData(), self.check_brains.isChecked(),
-            self.seed.value(),
+            self.seed.value(), self.weight_decay.value(), self.task.currentData() or None, self.bins.text().strip(),
+            *self._columns,
         )  # fmt: skip
 
     def show_settings(self, settings: ReuseSettings) -> None:
@@ -107,10 +123,14 @@ class ReuseSettingsForm(QWidget):
         for box, wanted in (
             (self.site, settings.site), (self.group, settings.group), (self.correction, settings.bias_correction),
             (self.augmentation, settings.augmentation), (self.batch_norm, settings.batch_norm),
+            (self.task, settings.task or ""),
         ):  # fmt: skip
             box.setCurrentIndex(max(0, box.findData(wanted)))
         self.sizes.setText(settings.sizes)
         self.learning_rate.setValue(settings.learning_rate or 0)
+        self.weight_decay.setValue(settings.weight_decay)
+        self.bins.setText(settings.bins)
+        self._columns = (settings.image_column, settings.subject_column)
         self.check_brains.setChecked(settings.check_brains)
 
     def offer_columns(self, columns: Sequence[str]) -> None:
@@ -144,6 +164,9 @@ class ReuseSettingsForm(QWidget):
         more.addRow("Epochs", self.epochs)
         more.addRow("Batch", self.batch)
         more.addRow("Learning rate", self.learning_rate)
+        more.addRow("Weight decay", self.weight_decay)
+        more.addRow("Kind of label", self.task)
+        more.addRow("Bins", self.bins)
         more.addRow("Augmentation", self.augmentation)
         more.addRow("Batch norm", self.batch_norm)
         more.addRow("Seed", self.seed)

@@ -56,7 +56,7 @@ def in_the_job(name, model, *, corrects=False):
         )
         return Material(
             asked, checked, label_of(checked, checked.scans), model, everything.y, np.array(kept_together(checked)),
-            features, volumes, gram(everything.x),
+            features, volumes, gram(everything.x), {}, "cpu",
         )  # fmt: skip
 
     def method(everything, train, test):

@@ -147,8 +147,8 @@ def test_own_bins_are_kept_while_they_hold_the_labels(base):
     assert young.is_new
     assert young.bins.holds([8.0, 70.0]).all()
     assert "1 of 2" in young.sentence
-    assert "42 to 82" in outside(Bins(), [8.0, 70.0], AGE)
-    assert outside(Bins(), [50.0], AGE) == ""
+    assert "42 to 82" in outside(Bins(), [8.0, 70.0], AGE, "it")
+    assert outside(Bins(), [50.0], AGE, "it") == ""
 
 
 def test_bins_are_those_of_the_paper():

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from napari_mritransfer.io.errors import BadInput
+
 Numbers = NDArray[np.floating[Any]] | Sequence[float]
 
 _MOST = 512
@@ -52,6 +54,29 @@ class Bins:
         margin = 0.1 * (high - low) or 1.0
         width = (high - low + 2 * margin) / count
         return cls(low - margin, width, count, width)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Bins | None":
+        """``first edge/last edge/count`` as people type it, sigma being one bin unless it follows; None if empty.
+
+        Raises
+        ------
+        BadInput
+            If it is something else.
+        """
+        if not text.strip():
+            return None
+        try:
+            start, stop, count, *sigma = text.split("/")
+            width = (float(stop) - float(start)) / int(count)
+            return cls(float(start), width, int(count), float(*sigma) if sigma else width)
+        except (ValueError, TypeError, ZeroDivisionError):
+            raise BadInput(f"'{text}' are no bins; give first edge/last edge/count, such as 6/90/42.") from None
+
+    def as_text(self) -> str:
+        """The inverse of `from_text`."""
+        sigma = "" if self.sigma == self.width else f"/{self.sigma!r}"
+        return f"{self.start:g}/{self.stop:g}/{self.count}{sigma}"
 
     @property
     def stop(self) -> float:

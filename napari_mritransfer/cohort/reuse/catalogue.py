@@ -1,6 +1,5 @@
 """The menu of ways to re-use a pretrained network on a small cohort. No torch here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,8 +114,3 @@ def usual_methods(task: Task) -> tuple[str, ...]:
     """Those that take seconds once the features are there."""
     quick = ("direct", "features-ridge", "features-logistic", "final-layer", "classical")
     return tuple(row.name for row in reuse_methods(task) if row.name in quick)
-
-
-def names_of(methods: Sequence[ReuseMethod]) -> str:
-    """For sentences."""
-    return ", ".join(row.name for row in methods)

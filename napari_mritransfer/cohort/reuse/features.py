@@ -17,7 +17,7 @@ from napari_mritransfer.cohort.reuse.model import SfcnModel
 from napari_mritransfer.io.atomic import replacing
 from napari_mritransfer.zoo.download import cache_folder, sha256_of
 
-_VERSION = 2  # of how scans are prepared and checked: entries of another one are not used
+_VERSION = 3  # of how scans are prepared and checked: entries of another one are not used
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +32,15 @@ class Examined:
         Why it cannot; empty otherwise.
     said
         How it was prepared.
+    small
+        Size of a brain that seems not to be scaled, relative to the template; None of others.
     """
 
     features: NDArray[np.float32] | None
     kind: str = ""
     sentence: str = ""
     said: tuple[str, ...] = ()
+    small: float | None = None
 
 
 class FeatureCache:
@@ -73,14 +76,17 @@ class FeatureCache:
             kind, sentence = str(told["kind"]), str(told["sentence"])
             if usable == bool(kind):
                 return None
-            return Examined(features if usable else None, kind, sentence, tuple(map(str, told["said"])))
+            small = None if told["small"] is None else float(told["small"])
+            return Examined(features if usable else None, kind, sentence, tuple(map(str, told["said"])), small)
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, RuntimeError, MemoryError):
             return None  # whatever zipfile and NumPy make of a damaged file
 
     def put(self, image: Path, entry: Examined) -> None:
         """Keep an entry, in one go; where that is not possible the scan is looked at again next time."""
         features = np.zeros(0, np.float32) if entry.features is None else entry.features
-        told = json.dumps({"kind": entry.kind, "sentence": entry.sentence, "said": list(entry.said)})
+        told = json.dumps(
+            {"kind": entry.kind, "sentence": entry.sentence, "said": list(entry.said), "small": entry.small}
+        )
         with suppress(OSError):  # a full disk or a folder of somebody else must not end hours of work
             path = self._path(image)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +94,13 @@ class FeatureCache:
                 np.savez(stream, features=features, told=np.array(told))
 
     def _path(self, image: Path) -> Path:
-        status = image.stat()
-        return self.folder / f"{_hash_of(str(image), status.st_size, status.st_mtime_ns)}.npz"
+        return self.folder / f"{hash_of(image)}.npz"
+
+
+def hash_of(image: Path) -> str:
+    """SHA-256 of an image file."""
+    status = image.stat()
+    return _hash_of(str(image), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,7 @@
 """What an SFCN ends in: bins or classes, kept where the label is the same one and new where it is not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,13 @@ class Head:
     order: tuple[int, ...] | None
     is_new: bool
     sentence: str
+
+    @property
+    def label_of_outputs(self) -> Label:
+        """The label with its classes in the order of the outputs, as a file of the network has to say it."""
+        if self.order is None:
+            return self.label
+        return replace(self.label, classes=tuple(self.label.classes[place] for place in self.order))
 
     @property
     def outputs(self) -> int:
@@ -111,15 +118,13 @@ def is_same_label(own: Label, other: Label) -> bool:
     return own.name.lower() == other.name.lower() and both_numbers
 
 
-def outside(bins: Bins, values: Sequence[float] | NDArray[np.float64], label: Label) -> str:
-    """A warning about labels that a network cannot predict; empty if there are none."""
+def outside(bins: Bins, values: Sequence[float] | NDArray[np.float64], label: Label, who: str) -> str:
+    """A warning about labels that `who` cannot predict; empty if there are none."""
     count = int((~bins.holds(values)).sum())
     if not count:
         return ""
-    return (
-        f"{count} of {len(values)} scans have a '{label.name}' outside {bins.start:g} to {bins.stop:g} "
-        f"{label.unit}".rstrip() + ", which the network as it is cannot predict."
-    )
+    between = f"{bins.start:g} to {bins.stop:g} {label.unit}".rstrip()
+    return f"{count} of {len(values)} scans have '{label.name}' outside {between}, which {who} cannot predict."
 
 
 def _described(bins: Bins, label: Label) -> str:

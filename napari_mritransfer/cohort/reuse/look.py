@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_mritransfer.cohort.brain import BrainFinding, check_brain
 from napari_mritransfer.cohort.checks import CheckedCohort, Problem, Severity, as_rows, check_cohort
-from napari_mritransfer.cohort.preparation import Preparation, Prepared, prepare
+from napari_mritransfer.cohort.preparation import Preparation, prepare
 from napari_mritransfer.cohort.problem import in_reading_order
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.cohort.reuse.design import with_design_checked
@@ -141,7 +141,10 @@ def check_for_reuse(
         problem = examine(scan, scan.path)
         if problem is not None:
             found.append(problem)
-    return with_design_checked(without(checked, found, config) if found else checked, config)
+    found_usable = with_design_checked(without(checked, found, config) if found else checked, config)
+    # by name, so that the order of a table's lines decides nothing
+    in_order = sorted(found_usable.scans, key=lambda scan: (scan.subject, scan.session, str(scan.path)))
+    return replace(found_usable, scans=tuple(in_order))
 
 
 def look(
@@ -168,7 +171,7 @@ def look(
     folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.glob("line-*.png"):
         earlier.unlink(missing_ok=True)
-    fine: list[BrainFinding] = []
+    sizes: list[float | None] = []
 
     def examine(scan: CohortScan, image: Path) -> Problem | None:
         try:
@@ -180,15 +183,13 @@ def look(
             return None
         finding = check_brain(prepared)
         if finding.is_fine:
-            fine.append(finding)
+            sizes.append(small_size(finding))
             return None
         save_picture(brain_picture(prepared, finding), folder / (_file_name(scan) + LARGE))
         return _of_finding(scan, finding)
 
     checked = check_for_reuse(config, preparation, examine, on_progress=on_progress, should_stop=should_stop)
-    remarks = _on_sizes(fine)
-    checked = replace(checked, problems=in_reading_order([*checked.problems, *remarks]))
-    write_look(checked, out)
+    write_look(with_sizes(checked, sizes), out)
     return read_look(out)
 
 
@@ -197,26 +198,34 @@ def cannot_be_prepared(scan: CohortScan, error: BadInput) -> Problem:
     return Problem.leaving_out(scan, "cannot be prepared", str(error))
 
 
-def brain_problem(scan: CohortScan, prepared: Prepared) -> Problem | None:
-    """Why a scan is left out that shows no brain where one should be; None if it does."""
-    finding = check_brain(prepared)
-    return None if finding.is_fine else _of_finding(scan, finding)
+def small_size(finding: BrainFinding) -> float | None:
+    """Of a brain that seems not to be scaled to the template, relative to it; None of others."""
+    return finding.measures.mean_size if finding.is_small and finding.measures is not None else None
+
+
+def with_sizes(checked: CheckedCohort, sizes: Sequence[float | None]) -> CheckedCohort:
+    """With a remark on brains that seem not to be scaled to the template, as the published networks' were.
+
+    Parameters
+    ----------
+    sizes
+        Of every brain that is fine, see `small_size`.
+    """
+    small = sorted(size for size in sizes if size is not None)
+    if not small:
+        return checked
+    low, high = f"{small[0]:.0%}", f"{small[-1]:.0%}"
+    between = low if low == high else f"{low} to {high}"
+    sentence = (
+        f"{len(small)} of {len(sizes)} brains have {between} of the template's size: they seem registered without "
+        "scaling, and a network that learned from scaled ones has seen none so small."
+    )
+    remark = Problem("brains not scaled", Severity.REMARK, sentence)
+    return replace(checked, problems=in_reading_order([*checked.problems, remark]))
 
 
 def _of_finding(scan: CohortScan, finding: BrainFinding) -> Problem:
     return Problem.leaving_out(scan, finding.kind, finding.sentence)
-
-
-def _on_sizes(fine: Sequence[BrainFinding]) -> list[Problem]:
-    """A remark on brains that seem not to be scaled to the template, as the published networks' were."""
-    small = sorted(one.measures.mean_size for one in fine if one.measures is not None and one.is_small)
-    if not small:
-        return []
-    sentence = (
-        f"{len(small)} of {len(fine)} brains have {small[0]:.0%} to {small[-1]:.0%} of the template's size: they seem "
-        "to be registered without scaling, and a network that learned from scaled ones has seen none so small."
-    )
-    return [Problem("brains not scaled", Severity.REMARK, sentence)]
 
 
 def _file_name(scan: CohortScan) -> str:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 
 class MarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no types
-    """See `estimators.margins`.
+    """A machine that returns margins, with chances: the logistic function of them, which is not calibrated.
 
     Parameters
     ----------

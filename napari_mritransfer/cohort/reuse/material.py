@@ -1,7 +1,7 @@
 """What methods learn from: labels, features, volumes, inner products of voxels; and one fit with it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from napari_mritransfer.cohort.reuse.head import head_for
 from napari_mritransfer.cohort.reuse.inner import inner_split
 from napari_mritransfer.cohort.reuse.model import SfcnModel
 from napari_mritransfer.cohort.reuse.plan import Fit
+from napari_mritransfer.cohort.table import CohortScan
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -55,6 +56,10 @@ class Material:
         ``(row, 1, i, j, k)`` float16; None where no method needs them.
     products
         ``(row, row)``, see `classical.gram`; None likewise.
+    said
+        How each scan was prepared.
+    device
+        Where networks compute.
     """
 
     config: ReuseConfig
@@ -66,6 +71,8 @@ class Material:
     features: Array
     volumes: Tensor | None
     products: Array | None
+    said: Mapping[CohortScan, tuple[str, ...]]
+    device: str
 
     def fit(
         self, fit: Fit, on_step: OnStep = lambda done, total: None, should_stop: ShouldStop = lambda: False

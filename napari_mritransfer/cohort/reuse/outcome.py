@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_mritransfer.cohort.checks import as_rows
+from napari_mritransfer.cohort.reuse.catalogue import reuse_method
 from napari_mritransfer.cohort.reuse.comparison import compare_all
 from napari_mritransfer.cohort.reuse.figures import draw_figures
 from napari_mritransfer.cohort.reuse.fit_result import FitResult, tested
@@ -19,6 +20,7 @@ from napari_mritransfer.cohort.reuse.record import (
     PREDICTIONS,
     REPORT,
     RESULTS,
+    SCANS,
     TABLE,
     MethodResult,
     PredictedScan,
@@ -27,7 +29,6 @@ from napari_mritransfer.cohort.reuse.record import (
 )
 from napari_mritransfer.cohort.reuse.report import write_reuse_report
 from napari_mritransfer.cohort.reuse.scores import main_metric, scores_of
-from napari_mritransfer.cohort.reuse.wording import cells, heading
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.training.rundir import environment
 
@@ -37,7 +38,6 @@ def write_outcome(
     results: Sequence[FitResult],
     chance: Mapping[str, tuple[float, list[float]]],
     left_out: Mapping[str, str],
-    said: tuple[str, ...],
     warnings: tuple[str, ...],
     out: Path,
 ) -> ReuseRecord:
@@ -51,7 +51,7 @@ def write_outcome(
         By method: score in the first repeat, and scores with permuted labels.
     left_out
         Methods that could not run, and why.
-    said, warnings
+    warnings
         See `ReuseRecord`.
     out
         The folder.
@@ -72,18 +72,25 @@ def write_outcome(
                 max(result.trainable for result in own), scores_of(one, label, seed=config.seed), one.seconds, p,
             )
         )  # fmt: skip
-    sentences = dict.fromkeys(sentence for result in results for sentence in result.said)
+    # a learning curve from small to large, all of a fold last
+    methods.sort(key=lambda one: ([each.method for each in found].index(one.method), one.learned_from))
+    notes = dict.fromkeys(str(one.scores["note"]) for one in methods if one.scores.get("note"))
     record = ReuseRecord(
         out, config, label, material.model.title, len(scans), len({scan.subject for scan in scans}),
         material.checked.cohort.simulated or material.model.facts.simulated, tuple(methods),
-        compare_all(found, label, seed=config.seed), left_out, (*said, *sentences), warnings, environment(),
+        compare_all(found, label, seed=config.seed), left_out, _said(material, results), (*warnings, *notes),
+        environment(),
         sum(one.seconds for one in methods),
     )  # fmt: skip
     lines = _lines(material, results)
     write_text(out / PREDICTIONS, predictions_csv(lines, label))
-    write_text(out / TABLE, _csv(heading(label), [cells(one, label) for one in record.results]))
+    write_text(out / TABLE, _table(record))
+    write_text(out / SCANS, _csv(
+        ("subject", "session", "image", "what was done"),
+        [(scan.subject, scan.session, scan.path, " ".join(material.said[scan])) for scan in scans],
+    ))  # fmt: skip
     write_text(out / COMPARISONS, _csv(
-        ("first", "second", "training scans", "difference", "from", "to"),
+        ("first", "second", "training subjects", "difference", "from", "to"),
         [(one.first, one.second, one.size or "all", f"{one.difference:.6g}", *_ends(one.interval))
          for one in record.comparisons],
     ))  # fmt: skip
@@ -91,6 +98,36 @@ def write_outcome(
     write_reuse_report(out / REPORT, record, figures, as_rows(material.checked.problems))
     write_text(out / RESULTS, json.dumps(record.as_record(), indent=1))
     return record
+
+
+def _said(material: Material, results: Sequence[FitResult]) -> tuple[str, ...]:
+    """What was done: to the network, to the first scan as an example, and by the methods."""
+    model, first = material.model, material.checked.scans[0]
+    rates = {row.name: material.config.learning_rate or row.learning_rate
+             for row in map(reuse_method, material.config.methods) if row.kind == "network"}  # fmt: skip
+    learning = [f"Learning rates: {', '.join(f'{name} {rate:g}' for name, rate in rates.items())}."] if rates else []
+    return (
+        f"Network: {model.title}, weights {model.sha256}. Networks computed on {material.device}.", *model.notes,
+        *(f"{first.name}: {one}" for one in material.said[first]), f"The same of every scan is in {SCANS}.", *learning,
+        *dict.fromkeys(sentence for result in results for sentence in result.said),
+    )  # fmt: skip
+
+
+def _table(record: ReuseRecord) -> str:
+    """All figures as numbers, for other programs; ends of intervals in columns of their own."""
+    rows = []
+    for one in record.results:
+        row: dict[str, object] = {"method": one.method, "size": one.size or "all", "training scans": one.learned_from}
+        for name, value in one.scores.items():
+            if isinstance(value, Mapping):
+                row |= {f"{name} {key}": each for key, each in value.items() if isinstance(each, int | float)}
+            elif isinstance(value, list | tuple):
+                row |= {f"{name} from": value[0], f"{name} to": value[1]}
+            elif name != "note":
+                row[name] = value
+        rows.append(row | {"p": one.p, "trainable": one.trainable, "seconds": round(one.seconds, 3)})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return _csv(names, [["" if row.get(name) is None else row[name] for name in names] for row in rows])
 
 
 def _lines(material: Material, results: Sequence[FitResult]) -> list[PredictedScan]:

@@ -17,7 +17,7 @@ from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.training.config import BadConfig
 
 CONFIG, RESULTS, PREDICTIONS = "config.json", "results.json", "predictions.csv"
-TABLE, COMPARISONS, REPORT = "table.csv", "comparisons.csv", "report.html"
+TABLE, COMPARISONS, SCANS, REPORT = "table.csv", "comparisons.csv", "scans.csv", "report.html"
 FITS, NETWORKS, PERMUTATIONS, FINGERPRINT = "fits", "networks", "permutations", "fingerprint.txt"
 _VERSION = 1
 

@@ -5,7 +5,8 @@ from html import escape
 from pathlib import Path
 
 from napari_mritransfer.cohort.reuse.record import ReuseRecord
-from napari_mritransfer.cohort.reuse.wording import cells, heading, sentence
+from napari_mritransfer.cohort.reuse.scores import main_metric
+from napari_mritransfer.cohort.reuse.wording import cells, decimals, heading, sentence
 from napari_mritransfer.evaluation.page import figure, page
 from napari_mritransfer.io.atomic import write_text
 
@@ -39,12 +40,13 @@ def write_reuse_report(
     problems
         Of the cohort, as `checks.as_rows` writes them.
     """
+    digits = decimals(record)
     title = f"{record.label.name} from {record.n_subjects} subjects: ways to re-use {record.model_title}"
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="verdict">{escape(sentence(record))}</p>']
     if record.warnings:
         told = "".join(f"<p>{escape(warning)}</p>" for warning in record.warnings)
         parts.append(f'<aside class="warnings" aria-label="Warnings">{told}</aside>')
-    parts.append(_table(heading(record.label), [cells(one, record.label) for one in record.results]))
+    parts.append(_table(heading(record.label), [cells(one, record.label, digits) for one in record.results]))
     parts.append(f'<div class="convention">{"".join(f"<p>{escape(one)}</p>" for one in _CONVENTION)}</div>')
     if record.left_out:
         parts.append("<h2>Left out</h2>")
@@ -52,15 +54,21 @@ def write_reuse_report(
     for picture, caption in figures:
         parts.append(figure(picture, caption))
     parts.append("<h2>Differences between methods</h2>")
+    _, metric, higher = main_metric(record.label)
+    unit = f" in {record.label.unit}" if record.label.task == "regression" and record.label.unit else ""
+    for_first = "above 0" if higher else "below 0"
+    parts.append(
+        f"<p>{escape(f'{metric}{unit} of the first less that of the second: {for_first} the first is better.')}</p>"
+    )
     names = {one.method: one.label for one in record.results}
     parts.append(
         _table(
-            ("First", "Second", "Scans to learn from", "First − second"),
+            ("First", "Second", "Subjects to learn from", "First − second"),
             [
                 (
                     names[one.first], names[one.second], str(one.size or "all"),
-                    f"{one.difference:+.2f}"
-                    + ("" if one.interval is None else f" ({one.interval[0]:+.2f} to {one.interval[1]:+.2f})"),
+                    f"{one.difference:+.{digits}f}" + ("" if one.interval is None
+                    else f" ({one.interval[0]:+.{digits}f} to {one.interval[1]:+.{digits}f})"),
                 )
                 for one in record.comparisons
             ],

@@ -19,16 +19,26 @@ def heading(label: Label) -> tuple[str, ...]:
     return ("Method", "Learned from", *own, "p", "Seconds")
 
 
-def cells(result: MethodResult, label: Label) -> tuple[str, ...]:
+def decimals(record: ReuseRecord) -> int:
+    """Of figures in the label's unit: two, unless the error that is made without any image is small or large."""
+    base = next((one for one in record.of_size() if one.method == "baseline"), None)
+    error = base.scores.get("mae") if base is not None else None
+    if not error or 1 <= error < 100:
+        return 2
+    return int(np.clip(2 - np.floor(np.log10(error)), 0, 8))
+
+
+def cells(result: MethodResult, label: Label, decimals: int) -> tuple[str, ...]:
     """One row of that table; intervals of 95 % in brackets, over subjects."""
     scores = result.scores
     own: tuple[str, ...]
     if label.task == "regression":
         after = scores.get("corrected")
         own = (
-            _with_interval(scores, "mae"), _with_interval(scores, "r2"), _with_interval(scores, "bias", "+"),
+            _with_interval(scores, "mae", decimals), _with_interval(scores, "r2"),
+            _with_interval(scores, "bias", decimals, "+"),
             f"{scores['calibration_slope']:.2f}" if scores["correlation"] is not None else "–",
-            "–" if after is None else f"{after['mae']:.2f}",
+            "–" if after is None else f"{after['mae']:.{decimals}f}",
         )  # fmt: skip
     else:
         own = (
@@ -46,15 +56,15 @@ def brief_heading(label: Label) -> tuple[str, ...]:
     return ("balanced accuracy", "AUC", "p")
 
 
-def brief_cells(result: MethodResult, label: Label) -> tuple[str, ...]:
+def brief_cells(result: MethodResult, label: Label, decimals: int) -> tuple[str, ...]:
     """One row of that table."""
     scores, p = result.scores, "–" if result.p is None else f"{result.p:.3f}"
     name, second = ("mae", "r2") if label.task == "regression" else ("balanced_accuracy", "auc")
-    own = (_with_interval(scores, name), "–" if scores[second] is None else f"{scores[second]:.2f}")
+    own = (_with_interval(scores, name, decimals), "–" if scores[second] is None else f"{scores[second]:.2f}")
     if label.task != "regression":
         return (*own, p)
     after = scores.get("corrected")
-    return (*own, "–" if after is None else f"{after['mae']:.2f}", p)
+    return (*own, "–" if after is None else f"{after['mae']:.{decimals}f}", p)
 
 
 def best_of(record: ReuseRecord) -> MethodResult | None:
@@ -66,12 +76,15 @@ def best_of(record: ReuseRecord) -> MethodResult | None:
 
 def sentence(record: ReuseRecord) -> str:
     """The result in plain words, with what chance and the mean give beside it."""
-    best, (name, title, _) = best_of(record), main_metric(record.label)
+    best, (name, title, higher) = best_of(record), main_metric(record.label)
     base = next(one for one in record.of_size() if one.method == "baseline")
     if best is None:
         return "No method could run."
     unit = f" {record.label.unit}" if name == "mae" and record.label.unit else ""
-    words = f"{title} {best.scores[name]:.2f}{unit}; without any image {base.scores[name]:.2f}{unit}"
+    own, trivial, digits = best.scores[name], base.scores[name], decimals(record)
+    words = f"{title} {own:.{digits}f}{unit}; without any image {trivial:.{digits}f}{unit}"
+    if own <= trivial if higher else own >= trivial:
+        return f"No method did better than without any image. The best of them: {best.label}, {words}."
     against = next((one for one in record.comparisons if {one.first, one.second} == {best.method, "baseline"}), None)
     if against is not None and against.interval is not None and against.interval[0] <= 0 <= against.interval[1]:
         return f"Lowest error: {best.label}, {words}. The difference may be chance.".replace(
@@ -80,9 +93,9 @@ def sentence(record: ReuseRecord) -> str:
     return f"{'Lowest error' if name == 'mae' else 'Highest score'}: {best.label}, {words}."
 
 
-def _with_interval(scores: Scores, name: str, sign: str = "") -> str:
+def _with_interval(scores: Scores, name: str, decimals: int = 2, sign: str = "") -> str:
     value, interval = scores[name], scores[f"{name}_interval"]
     if value is None or not np.isfinite(value):
         return "–"
-    text = f"{value:{sign}.2f}"
-    return text if interval is None else f"{text} ({interval[0]:{sign}.2f} to {interval[1]:{sign}.2f})"
+    how = f"{sign}.{decimals}f"
+    return f"{value:{how}}" if interval is None else f"{value:{how}} ({interval[0]:{how}} to {interval[1]:{how}})"
