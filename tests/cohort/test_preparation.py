@@ -302,3 +302,21 @@ def test_maps_of_another_grid_are_refused():
     prepared = prepare(Scan.from_file_order(head(), GRID.affine), COARSE)
     with pytest.raises(ValueError, match=r"The map is \(91, 109, 91\), but the common grid \(23, 28, 23\)"):
         to_scan_grid(np.zeros((91, 109, 91)), prepared)
+
+
+@pytest.mark.parametrize("how", ["z-scored", "z-scored in the head", "all negative"])
+def test_dividing_by_a_mean_that_means_nothing_is_refused(how):
+    volume = head()
+    if how == "z-scored":
+        volume = (volume - volume.mean()) / volume.std() + 0.01
+    elif how == "all negative":
+        volume = -volume
+    else:
+        inside = volume > 0
+        volume[inside] = (volume[inside] - volume[inside].mean()) / volume[inside].std()
+    with pytest.raises(BadInput, match="has many negative values"):
+        prepare(Scan.from_file_order(volume, GRID.affine, name="head"), Preparation(8, "mean"))
+    noisy = head() + np.random.default_rng(0).normal(0, 5, GRID.shape).astype(np.float32)
+    assert prepare(Scan.from_file_order(noisy, GRID.affine, name="head"), Preparation(8, "mean")).array.mean() == (
+        pytest.approx(1)
+    )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -15,11 +16,12 @@ import pytest
 from small_cohorts import write_cohort
 from small_reuse import reuse_config, write_network
 
+from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.cohort.reuse.look import read_look
 from napari_mritransfer.cohort.reuse.record import FITS, REPORT, read_config, read_predictions, read_reuse
 from napari_mritransfer.cohort.reuse.relevance import map_of_subject
 from napari_mritransfer.cohort.reuse.run import reuse
-from napari_mritransfer.cohort.reuse.wording import cells, heading, sentence
+from napari_mritransfer.cohort.reuse.wording import cells, decimals, heading, sentence
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.recon.stopped import ReconstructionStopped
 
@@ -151,6 +153,63 @@ def test_a_table_that_changed_is_refused(cohort, tmp_path):
     copy.write_text("\n".join([*lines[:-1], lines[-1].replace(lines[-1].split("\t")[1], "61.3")]) + "\n")
     with pytest.raises(BadInput, match="changed"):
         reuse(config, tmp_path / "out", cache=cache)
+
+
+def test_the_order_of_a_tables_lines_decides_nothing(done, cohort, tmp_path):
+    table, model, cache = cohort
+    header, *lines = table.read_text().splitlines()
+    shuffled = table.with_name("shuffled.tsv")
+    shuffled.write_text("\n".join([header, *lines[::-1]]) + "\n")
+    methods = ("features-ridge", "final-layer", "full")
+    record = reuse(reuse_config(shuffled, model, *methods), tmp_path / "out", cache=cache)
+    for method in methods:
+        of_both = [
+            {one.subject: one.predicted for one in read_predictions(folder) if (one.method, one.size) == (method, 0)}
+            for folder in (done.folder, record.folder)
+        ]
+        assert of_both[0] == of_both[1]
+
+
+def test_a_column_of_sites_that_changed_is_refused(cohort, tmp_path):
+    table, model, cache = cohort
+    copy = table.with_name("sites.tsv")
+    copy.write_text(table.read_text())
+    config = reuse_config(copy, model, site="site")
+    reuse(config, tmp_path / "out", cache=cache)
+    lines = copy.read_text().splitlines()
+    place = lines[0].split("\t").index("site")
+    fields = lines[1].split("\t")
+    fields[place] = "B" if fields[place] != "B" else "C"
+    copy.write_text("\n".join([lines[0], "\t".join(fields), *lines[2:]]) + "\n")
+    with pytest.raises(BadInput, match="changed"):
+        reuse(config, tmp_path / "out", cache=cache)
+
+
+def test_a_method_that_fails_is_named_and_the_others_are_scored(cohort, tmp_path):
+    table, model, cache = cohort
+    config = reuse_config(table, model, "features-ridge", "full", learning_rate=9.0, weight_decay=1e6, epochs=4)
+    record = reuse(config, tmp_path / "out", cache=cache)
+    assert [one.method for one in record.results] == ["baseline", "features-ridge"]
+    assert "choose a learning rate below" in record.left_out["full"]
+    with pytest.raises(BadInput, match="None of the methods can run"):
+        reuse(replace(config, methods=("full",)), tmp_path / "alone", cache=cache)
+
+
+def test_bins_that_hold_some_labels_are_a_doubt_and_those_that_hold_none_are_refused(cohort, tmp_path):
+    table, model, cache = cohort
+    record = reuse(reuse_config(table, model, "final-layer", bins=Bins(60, 1, 10)), tmp_path / "some", cache=cache)
+    assert any("outside 60 to 70 years" in warning for warning in record.warnings)
+    with pytest.raises(BadInput, match="within the bins, 100 to 120"):
+        reuse(reuse_config(table, model, "final-layer", bins=Bins(100, 1, 20)), tmp_path / "none", cache=cache)
+
+
+def test_a_result_that_beats_nothing_is_called_so_and_small_numbers_stay_readable(done):
+    base, one = (next(r for r in done.of_size() if r.method == name) for name in ("baseline", "full"))
+    poor = replace(done, results=(base, replace(one, scores={**one.scores, "mae": 99.0})))
+    assert sentence(poor).startswith("No method did better than without any image. The best of them: Full")
+    assert decimals(done) == 2
+    tiny = [replace(r, scores={**r.scores, "mae": r.scores["mae"] / 1e4}) for r in done.results]
+    assert decimals(replace(done, results=tuple(tiny))) > 4
 
 
 def test_sites_are_left_out_one_by_one(cohort, tmp_path):

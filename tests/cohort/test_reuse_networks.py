@@ -8,11 +8,12 @@ from small_reuse import AGE, SETTINGS, write_network
 
 from napari_mritransfer.cohort.crop import cropped
 from napari_mritransfer.cohort.label import Label
+from napari_mritransfer.cohort.preparation import Preparation
 from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.cohort.reuse.catalogue import reuse_methods
 from napari_mritransfer.cohort.reuse.fitting import FitSettings, fit_network
 from napari_mritransfer.cohort.reuse.head import head_for, outside
-from napari_mritransfer.cohort.reuse.model import open_sfcn
+from napari_mritransfer.cohort.reuse.model import SfcnFacts, open_sfcn, save_sfcn
 from napari_mritransfer.cohort.reuse.relevance import relevance_of
 from napari_mritransfer.networks.sfcn import SFCN
 from napari_mritransfer.recon.stopped import ReconstructionStopped
@@ -113,6 +114,21 @@ def test_the_last_layer_learns_from_features_as_from_volumes(base, volumes):
     np.testing.assert_allclose(by_features.predict_from(features), by_volumes.predict(seen), atol=1e-3)
     with pytest.raises(ValueError, match="volumes"):
         fit_network(base, AGE, None, ages, settings("full"))
+
+
+def test_a_kept_last_layer_is_saved_with_the_classes_of_its_outputs(tmp_path):
+    """Whatever the order in which the table names them, or the file would say the opposite when it is used again."""
+    own = {**SETTINGS, "outputs": 2}
+    torch.manual_seed(0)
+    facts = SfcnFacts(Label("sex", "binary", classes=("female", "male")), None, Preparation(13.0, "mean"), False)
+    save_sfcn(tmp_path / "sex.safetensors", SFCN(**own), own, facts)
+    base = open_sfcn(str(tmp_path / "sex.safetensors"))
+    head = head_for(base, Label("sex", "binary", classes=("man", "woman")), np.array([0.0, 1.0]))
+    assert (head.is_new, head.order) == (False, (1, 0))
+    assert head.label_of_outputs.classes == ("woman", "man")
+    assert head.predictions(np.log([[0.9, 0.1]]))[0].tolist() == pytest.approx([0.1, 0.9])
+    new = head_for(None, Label("sex", "binary", classes=("man", "woman")), np.array([0.0, 1.0]))
+    assert new.label_of_outputs.classes == ("man", "woman")
 
 
 def test_classes_get_a_new_last_layer_that_begins_at_their_shares(base, volumes):

@@ -32,6 +32,8 @@ from napari_mritransfer.cohort.reuse.scores import main_metric, scores_of
 from napari_mritransfer.io.atomic import write_text
 from napari_mritransfer.training.rundir import environment
 
+_ENDS = ("from", "to")
+
 
 def write_outcome(
     material: Material,
@@ -122,8 +124,8 @@ def _table(record: ReuseRecord) -> str:
             if isinstance(value, Mapping):
                 row |= {f"{name} {key}": each for key, each in value.items() if isinstance(each, int | float)}
             elif isinstance(value, list | tuple):
-                row |= {f"{name} from": value[0], f"{name} to": value[1]}
-            elif name != "note":
+                row |= {f"{name.removesuffix('_interval')} {end}": each for end, each in zip(_ENDS, value, strict=True)}
+            elif name != "note" and not name.endswith("_interval"):
                 row[name] = value
         rows.append(row | {"p": one.p, "trainable": one.trainable, "seconds": round(one.seconds, 3)})
     names = list(dict.fromkeys(name for row in rows for name in row))
