@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_mritransfer.io.dicom_bytes import refuse_long_deflated, syntax_of, told_as_damage
-from napari_mritransfer.io.dicom_words import known_names, known_words
+from napari_mritransfer.io.dicom_bytes import BoundedFile, refuse_long_deflated, syntax_of, told_as_damage, uid_of
+from napari_mritransfer.io.dicom_words import description_words, machine_words
 from napari_mritransfer.io.errors import UnreadableScan
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _OF_PLANE = (
 _MOSAIC = "MOSAIC"
 _MOST_FRAMES = 1 << 17
 _LONGEST_TEXT = 64
+_LARGEST_NUMBER = 2**31
 _SEQUENCES = {"SE": "spin echo", "IR": "inversion recovery", "GR": "gradient echo", "EP": "echo planar"}
 KINDS = {
     "M": "magnitude", "P": "phase", "R": "real part", "I": "imaginary part", "MAGNITUDE": "magnitude", "PHASE": "phase",
@@ -147,15 +148,14 @@ def read_header(path: Path, *, force: bool = False) -> DicomFile:
     from pydicom import dcmread  # a sixth of a second to import, and only DICOM needs it
 
     refuse_long_deflated(path)
-    with told_as_damage(path):
-        data = dcmread(path, stop_before_pixels=True, force=force, specific_tags=[*_TOP, *_OF_PLANE])
+    with told_as_damage(path), BoundedFile(path) as opened:
+        data = dcmread(opened, stop_before_pixels=True, force=force, specific_tags=[*_TOP, *_OF_PLANE])
         return _header(data, path)
 
 
 def _header(data: "Dataset", path: Path) -> DicomFile:
     number = _number(data.get("SeriesNumber"))
-    makers = known_names(_text(data.get("Manufacturer")))
-    model = known_names(_text(data.get("ManufacturerModelName")))
+    machine = machine_words(_text(data.get("Manufacturer")), _text(data.get("ManufacturerModelName")))
     tesla = _number(data.get("MagneticFieldStrength"))
     rows, columns = (_whole(data.get(name)) for name in ("Rows", "Columns"))
     has_pixels = 0 < rows < 1 << 16 and 0 < columns < 1 << 16 and "SOPClassUID" in data
@@ -164,10 +164,10 @@ def _header(data: "Dataset", path: Path) -> DicomFile:
         path=path,
         series=_text(data.get("SeriesInstanceUID")),
         instance=_text(data.get("SOPInstanceUID")),
-        number=None if number is None else int(number),
+        number=None if number is None or abs(number) > _LARGEST_NUMBER else int(number),
         modality=_text(data.get("Modality")),
-        words=known_words(f"{_text(data.get('SeriesDescription'))} {_text(data.get('ProtocolName'))}"),
-        machine=" ".join(part for part in (f"{tesla:.3g} T" if tesla else "", makers, model) if part),
+        words=description_words(f"{_text(data.get('SeriesDescription'))} {_text(data.get('ProtocolName'))}"),
+        machine=" ".join(part for part in (f"{tesla:.3g} T" if tesla else "", machine) if part),
         sequence=_sequence(data),
         photometric=_text(data.get("PhotometricInterpretation")) or "MONOCHROME2",
         samples=_whole(data.get("SamplesPerPixel")) or 1,
@@ -183,9 +183,7 @@ def _header(data: "Dataset", path: Path) -> DicomFile:
 
 
 def _calls_itself_image(data: "Dataset") -> bool:
-    from pydicom.uid import UID
-
-    return UID(_text(data.file_meta.get("MediaStorageSOPClassUID"))).name.endswith("Image Storage")
+    return uid_of(_text(data.file_meta.get("MediaStorageSOPClassUID"))).name.endswith("Image Storage")
 
 
 def _sequence(data: "Dataset") -> str:

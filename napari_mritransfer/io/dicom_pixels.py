@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_mritransfer.io.dicom_bytes import syntax_of, told_as_damage
+from napari_mritransfer.io.dicom_bytes import BoundedFile, syntax_of, told_as_damage, uid_of
 from napari_mritransfer.io.dicom_header import DicomFile, Plane
 from napari_mritransfer.io.errors import UnreadableScan
 
@@ -64,11 +64,10 @@ def stored_frames(file: DicomFile, planes: Sequence[Plane]) -> Iterator[NDArray[
     """
     from pydicom import dcmread
     from pydicom.pixels.utils import iter_pixels
-    from pydicom.uid import UID
 
-    with told_as_damage(file.path):
-        data = dcmread(file.path, force=True, specific_tags=list(_PIXELS))
-        data.file_meta.TransferSyntaxUID = UID(syntax_of(data))
+    with told_as_damage(file.path), BoundedFile(file.path) as opened:
+        data = dcmread(opened, force=True, specific_tags=list(_PIXELS))
+        data.file_meta.TransferSyntaxUID = uid_of(syntax_of(data))
         frames = iter(iter_pixels(data, raw=True, indices=[plane.frame for plane in planes]))
     for plane in planes:
         with told_as_damage(file.path):
@@ -80,9 +79,8 @@ def stored_frames(file: DicomFile, planes: Sequence[Plane]) -> Iterator[NDArray[
 
 def _refuse_syntax(file: DicomFile) -> None:
     from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import UID
 
-    syntax = UID(file.syntax)
+    syntax = uid_of(file.syntax)
     named = f"as {syntax.name}" if syntax.name != syntax else "in a way that is not in the standard"
     with told_as_damage(file.path):
         try:
@@ -101,9 +99,9 @@ def _refuse_syntax(file: DicomFile) -> None:
 
 
 def _largest_ratio(syntax: str) -> int:
-    from pydicom.uid import UID, RLELossless
+    from pydicom.uid import RLELossless
 
-    uid = UID(syntax)
+    uid = uid_of(syntax)
     if uid == RLELossless:
         return _BEST_RUN
     return _BEST_COMPRESSION if uid.is_deflated or uid.is_encapsulated else 1

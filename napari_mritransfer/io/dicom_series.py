@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_mritransfer.io.byte_source import opened
 from napari_mritransfer.io.dicom_bytes import is_dicom, may_be_dicom
 from napari_mritransfer.io.dicom_header import KINDS, DicomFile, Numbers, Plane, read_header
 from napari_mritransfer.io.dicom_pixels import refuse_unreadable
@@ -114,6 +115,9 @@ def found_at(path: Path) -> tuple[list[Group], list[str]]:
     """
     if not path.is_dir():
         is_forced = not is_dicom(path)
+        if is_forced and not may_be_dicom(path):
+            with opened(path, compressed=False):  # says it if the file is missing, empty or no file
+                raise UnreadableScan(f"{path.name} is no DICOM file, whatever its name says; choose another one.")
         named = read_header(path, force=is_forced)
         refuse_unreadable(named)
         beside, n_damaged = _headers(_siblings(path), force=is_forced) if named.series else ([], 0)

@@ -7,7 +7,15 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+    RLELossless,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # nibabel calls its DICOM readers experimental
@@ -158,3 +166,20 @@ def world_positions(scan):
     indices = np.moveaxis(np.indices(shape), 0, -1)
     ras = indices @ scan.affine[:3, :3].T + scan.affine[:3, 3]
     return np.stack([scan.axes.to_scan(ras[..., axis])[0] for axis in range(3)], axis=-1)
+
+
+def small_files(folder):
+    """A sound file of each way of storing, by its name; none belongs to another's series."""
+    pixels = slice_pixels(0)
+    for number, (name, syntax) in enumerate(
+        [("classic.dcm", ExplicitVRLittleEndian), ("implicit.dcm", ImplicitVRLittleEndian),
+         ("deflated.dcm", DeflatedExplicitVRLittleEndian), ("rle.dcm", RLELossless)]
+    ):  # fmt: skip
+        scaling = {"RescaleSlope": 2, "RescaleIntercept": 3}
+        data = classic(pixels, place(0), instance=1, series=f"{SERIES}.{number + 1}", **scaling)
+        if syntax == RLELossless:
+            data.compress(RLELossless, generate_instance_uid=False)
+        data.file_meta.TransferSyntaxUID = syntax
+        written(data, folder / name)
+    written(enhanced(), folder / "enhanced.dcm")
+    return sorted(path.name for path in folder.iterdir())
