@@ -112,7 +112,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "io"))
+    tests = Path(__file__).parent.parent / "tests"
+    sys.path[:0] = [str(tests), str(tests / "io")]
     import dicom_files
     import kspace_files
 
