@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def read(path: Path, series: str | None = None) -> Scan:
     stack = stacked(group.planes, name)
     voxels, stored = _voxels(stack.planes, {file.path: file for file in group.files}, name)
     notes = [_told(group), *_doubts(group), *stack.notes, *notes, *stored_note(stored)]
-    return _scan(voxels, stack, group, stored, path, notes)
+    scan = _scan(voxels, stack, group, stored, path, notes)
+    return replace(scan, files=tuple(file.path for file in group.files))
 
 
 def _scan(
