@@ -96,6 +96,8 @@ def draw(scan: Scan, path: Path) -> None:
     white = float(np.percentile(volume, 99.5))
     for place, (image, (down_mm, right_mm), (down, right)) in enumerate(views):
         left = place * (side + 2 * gap) + gap
+        if down in "SLA":  # as films hang: head, right and front are up
+            image, down = image[::-1], OPPOSITE[down]
         axes = add_axes(figure, left, gap, side, side)
         axes.imshow(image, cmap="gray", vmin=0, vmax=white, aspect=down_mm / right_mm)
         axes.axis("off")
