@@ -36,7 +36,11 @@ _OF_PLANE = (
     "FrameAcquisitionDateTime", "InstanceNumber", "FrameType", "ComplexImageComponent", "StackID",
     "InPlanePhaseEncodingDirection",
 )  # fmt: skip
+# GE says magnitude, phase, real or imaginary part in a tag of its own, and nowhere else
+_GE_CREATOR, _GE_KIND, _GE_MAKES = 0x00430010, 0x0043102F, "GEMS_PARM_01"
+_GE_KINDS = ("M", "P", "R", "I")
 _MOSAIC = "MOSAIC"
+_READ: list[Any] = [*_TOP, *_OF_PLANE, _GE_CREATOR, _GE_KIND]
 _MOST_FRAMES = 1 << 17
 _LONGEST_TEXT = 64
 _LARGEST_NUMBER = 2**31
@@ -149,7 +153,7 @@ def read_header(path: Path, *, force: bool = False) -> DicomFile:
 
     refuse_long_deflated(path)
     with told_as_damage(path), BoundedFile(path) as opened:
-        data = dcmread(opened, stop_before_pixels=True, force=force, specific_tags=[*_TOP, *_OF_PLANE])
+        data = dcmread(opened, stop_before_pixels=True, force=force, specific_tags=_READ)
         return _header(data, path)
 
 
@@ -159,7 +163,7 @@ def _header(data: "Dataset", path: Path) -> DicomFile:
     tesla = _number(data.get("MagneticFieldStrength"))
     rows, columns = (_whole(data.get(name)) for name in ("Rows", "Columns"))
     has_pixels = 0 < rows < 1 << 16 and 0 < columns < 1 << 16 and "SOPClassUID" in data
-    image_type = tuple(word.upper() for word in _words(data.get("ImageType")))
+    image_type = (*(word.upper() for word in _words(data.get("ImageType"))), *_kind_of_ge(data))
     return DicomFile(
         path=path,
         series=_text(data.get("SeriesInstanceUID")),
@@ -184,6 +188,14 @@ def _header(data: "Dataset", path: Path) -> DicomFile:
 
 def _calls_itself_image(data: "Dataset") -> bool:
     return uid_of(_text(data.file_meta.get("MediaStorageSOPClassUID"))).name.endswith("Image Storage")
+
+
+def _kind_of_ge(data: "Dataset") -> tuple[str, ...]:
+    if _GE_KIND not in data or _GE_CREATOR not in data or _text(data[_GE_CREATOR].value) != _GE_MAKES:
+        return ()
+    value = data[_GE_KIND].value
+    number = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else _whole(value)
+    return (_GE_KINDS[number],) if 0 <= number < len(_GE_KINDS) else ()
 
 
 def _sequence(data: "Dataset") -> str:

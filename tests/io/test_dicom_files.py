@@ -101,6 +101,22 @@ def test_magnitude_and_phase_of_one_series_are_kept_apart(tmp_path):
     assert any("call these images phase" in note for note in load(paths[0]).notes)
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_kinds_that_ge_tells_apart_in_a_tag_of_its_own(tmp_path, syntax):
+    """Real and imaginary part at the same place, at the same echo time: never two repetitions."""
+    for number, kind in enumerate((2, 3)):
+
+        def change(data, index, kind=kind):
+            data.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
+            data.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", kind)
+
+        write_series(
+            tmp_path / "head", prefix=f"K{kind}", first_instance=1 + 50 * number, change=change, syntax=syntax
+        )
+    with pytest.raises(SeriesChoice, match=r"3\.1 \(real part.*3\.2 \(imaginary part"):
+        load(tmp_path / "head")
+
+
 def test_series_in_folders_of_an_export_are_found(tmp_path):
     write_series(tmp_path / "a").copy()
     write_series(tmp_path / "b", series=OTHER, SeriesNumber=4)
