@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from napari_mritransfer.io.axes import is_usable
 from napari_mritransfer.io.dicom_frames import told_apart
-from napari_mritransfer.io.dicom_header import Numbers, Plane
+from napari_mritransfer.io.dicom_header import Plane
+from napari_mritransfer.io.dicom_values import Numbers
 from napari_mritransfer.io.errors import UnreadableScan
 
 SAME_POSITION_MM = 0.01  # images nearer to each other than that are of one slice

@@ -8,13 +8,13 @@ References
 DICOM PS3.3, C.7.6.2 (image plane), C.7.6.3 (image pixel), C.7.6.16 (functional groups), C.8.3 and C.8.13 (MR).
 """
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mritransfer.io.dicom_bytes import BoundedFile, refuse_long_deflated, syntax_of, told_as_damage, uid_of
+from napari_mritransfer.io.dicom_values import Numbers, number_of, numbers_of, text_of, whole_of, words_of
 from napari_mritransfer.io.dicom_words import description_words, machine_words
 from napari_mritransfer.io.errors import UnreadableScan
 
@@ -42,7 +42,6 @@ _GE_KINDS = ("M", "P", "R", "I")
 _MOSAIC = "MOSAIC"
 _READ: list[Any] = [*_TOP, *_OF_PLANE, _GE_CREATOR, _GE_KIND]
 _MOST_FRAMES = 1 << 17
-_LONGEST_TEXT = 64
 _LARGEST_NUMBER = 2**31
 _SEQUENCES = {"SE": "spin echo", "IR": "inversion recovery", "GR": "gradient echo", "EP": "echo planar"}
 KINDS = {
@@ -50,8 +49,6 @@ KINDS = {
     "REAL": "real part", "IMAGINARY": "imaginary part", "WATER": "water", "W": "water", "FAT": "fat", "F": "fat",
     "IN_PHASE": "in phase", "OPP_PHASE": "opposed phase", "ADC": "ADC", "TRACEW": "trace", "FA": "anisotropy",
 }  # fmt: skip
-
-Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,8 @@ class Plane:
         What may tell images at one position apart, by `dicom_frames`' names.
     order
         For images that nothing else tells apart: trigger time, acquisition, time, number.
+    tile
+        First row and column of it in the file's picture, where that is a mosaic.
     """
 
     path: Path
@@ -94,6 +93,7 @@ class Plane:
     order: tuple[float, float, str, float]
     repetition_ms: float | None
     phase_encode: str
+    tile: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,33 +151,38 @@ def read_header(path: Path, *, force: bool = False) -> DicomFile:
     """
     from pydicom import dcmread  # a sixth of a second to import, and only DICOM needs it
 
+    from napari_mritransfer.io import dicom_mosaic  # which takes planes apart, so it imports this module
+
     refuse_long_deflated(path)
     with told_as_damage(path), BoundedFile(path) as opened:
-        data = dcmread(opened, stop_before_pixels=True, force=force, specific_tags=_READ)
-        return _header(data, path)
+        data = dcmread(opened, stop_before_pixels=True, force=force, specific_tags=[*_READ, *dicom_mosaic.TAGS])
+        file = _header(data, path)
+        slices = dicom_mosaic.slices_of(data, file.planes[0]) if file.is_mosaic and len(file.planes) == 1 else ()
+        # a mosaic whose slices are found is one no more
+        return replace(file, planes=slices, is_mosaic=False) if slices else file
 
 
 def _header(data: "Dataset", path: Path) -> DicomFile:
-    number = _number(data.get("SeriesNumber"))
-    machine = machine_words(_text(data.get("Manufacturer")), _text(data.get("ManufacturerModelName")))
-    tesla = _number(data.get("MagneticFieldStrength"))
-    rows, columns = (_whole(data.get(name)) for name in ("Rows", "Columns"))
+    number = number_of(data.get("SeriesNumber"))
+    machine = machine_words(text_of(data.get("Manufacturer")), text_of(data.get("ManufacturerModelName")))
+    tesla = number_of(data.get("MagneticFieldStrength"))
+    rows, columns = (whole_of(data.get(name)) for name in ("Rows", "Columns"))
     has_pixels = 0 < rows < 1 << 16 and 0 < columns < 1 << 16 and "SOPClassUID" in data
-    image_type = (*(word.upper() for word in _words(data.get("ImageType"))), *_kind_of_ge(data))
+    image_type = (*(word.upper() for word in words_of(data.get("ImageType"))), *_kind_of_ge(data))
     return DicomFile(
         path=path,
-        series=_text(data.get("SeriesInstanceUID")),
-        instance=_text(data.get("SOPInstanceUID")),
+        series=text_of(data.get("SeriesInstanceUID")),
+        instance=text_of(data.get("SOPInstanceUID")),
         number=None if number is None or abs(number) > _LARGEST_NUMBER else int(number),
-        modality=_text(data.get("Modality")),
-        words=description_words(f"{_text(data.get('SeriesDescription'))} {_text(data.get('ProtocolName'))}"),
+        modality=text_of(data.get("Modality")),
+        words=description_words(f"{text_of(data.get('SeriesDescription'))} {text_of(data.get('ProtocolName'))}"),
         machine=" ".join(part for part in (f"{tesla:.3g} T" if tesla else "", machine) if part),
         sequence=_sequence(data),
-        photometric=_text(data.get("PhotometricInterpretation")) or "MONOCHROME2",
-        samples=_whole(data.get("SamplesPerPixel")) or 1,
-        bits=_whole(data.get("BitsAllocated")),
+        photometric=text_of(data.get("PhotometricInterpretation")) or "MONOCHROME2",
+        samples=whole_of(data.get("SamplesPerPixel")) or 1,
+        bits=whole_of(data.get("BitsAllocated")),
         syntax=syntax_of(data),
-        is_lossy=_text(data.get("LossyImageCompression")) == "01",
+        is_lossy=text_of(data.get("LossyImageCompression")) == "01",
         is_mosaic=_MOSAIC in image_type,
         has_pixels=has_pixels,
         is_cut=not has_pixels and _calls_itself_image(data),
@@ -187,20 +192,20 @@ def _header(data: "Dataset", path: Path) -> DicomFile:
 
 
 def _calls_itself_image(data: "Dataset") -> bool:
-    return uid_of(_text(data.file_meta.get("MediaStorageSOPClassUID"))).name.endswith("Image Storage")
+    return uid_of(text_of(data.file_meta.get("MediaStorageSOPClassUID"))).name.endswith("Image Storage")
 
 
 def _kind_of_ge(data: "Dataset") -> tuple[str, ...]:
-    if _GE_KIND not in data or _GE_CREATOR not in data or _text(data[_GE_CREATOR].value) != _GE_MAKES:
+    if _GE_KIND not in data or _GE_CREATOR not in data or text_of(data[_GE_CREATOR].value) != _GE_MAKES:
         return ()
     value = data[_GE_KIND].value
-    number = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else _whole(value)
+    number = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else whole_of(value)
     return (_GE_KINDS[number],) if 0 <= number < len(_GE_KINDS) else ()
 
 
 def _sequence(data: "Dataset") -> str:
-    dimensions = _text(data.get("MRAcquisitionType"))
-    codes = [_SEQUENCES[code] for code in _words(data.get("ScanningSequence")) if code in _SEQUENCES]
+    dimensions = text_of(data.get("MRAcquisitionType"))
+    codes = [_SEQUENCES[code] for code in words_of(data.get("ScanningSequence")) if code in _SEQUENCES]
     return " ".join([*([dimensions] if dimensions in ("2D", "3D") else []), ", ".join(codes)]).strip()
 
 
@@ -209,7 +214,7 @@ def _planes(data: "Dataset", path: Path, size: tuple[int, int], image_type: tupl
     shared = data.get("SharedFunctionalGroupsSequence") or []
     whole.update(_grouped(shared[0]) if len(shared) else {})
     groups = data.get("PerFrameFunctionalGroupsSequence") or []
-    n_frames = _whole(data.get("NumberOfFrames")) or 1
+    n_frames = whole_of(data.get("NumberOfFrames")) or 1
     if n_frames > _MOST_FRAMES or (len(groups) and len(groups) != n_frames):
         raise UnreadableScan(
             f"{path.name} announces {n_frames:,} images and describes {len(groups):,}; copy or export it again."
@@ -222,7 +227,8 @@ def _grouped(group: "Dataset") -> dict[str, Any]:
     """What the functional groups of one image say, each of which is a sequence of one item."""
     found: dict[str, Any] = {}
     for element in group:
-        if element.VR == "SQ" and len(element.value):
+        # Philips keeps positions of its own, half a pixel away, in private ones
+        if element.VR == "SQ" and not element.tag.is_private and len(element.value):
             item = element.value[0]
             found.update({name: item[name].value for name in _OF_PLANE if name in item})
     return found
@@ -232,9 +238,9 @@ def _plane(
     tags: Mapping[str, Any], path: Path, frame: int, size: tuple[int, int], image_type: tuple[str, ...]
 ) -> Plane:
     def first(*names: str) -> float | None:
-        return next((found for name in names if (found := _number(tags.get(name))) is not None), None)
+        return next((found for name in names if (found := number_of(tags.get(name))) is not None), None)
 
-    kind = tuple(word.upper() for word in _words(tags.get("FrameType"))) or image_type
+    kind = tuple(word.upper() for word in words_of(tags.get("FrameType"))) or image_type
     labels = {
         "echo": first("EffectiveEchoTime", "EchoTime", "EchoNumbers"),
         "inversion": first("InversionTime"),
@@ -248,53 +254,20 @@ def _plane(
         path=path,
         frame=frame,
         size=size,
-        position=_numbers(tags.get("ImagePositionPatient"), 3),
-        directions=_numbers(tags.get("ImageOrientationPatient"), 6),
-        spacing=_numbers(tags.get("PixelSpacing"), 2),
+        position=numbers_of(tags.get("ImagePositionPatient"), 3),
+        directions=numbers_of(tags.get("ImageOrientationPatient"), 6),
+        spacing=numbers_of(tags.get("PixelSpacing"), 2),
         slice_mm=first("SpacingBetweenSlices", "SliceThickness"),
         slope=1.0 if slope is None else slope,
         inter=0.0 if inter is None else inter,
-        kind=(*kind[2:], _text(tags.get("ComplexImageComponent")), _text(tags.get("StackID"))),
+        kind=(*kind[2:], text_of(tags.get("ComplexImageComponent")), text_of(tags.get("StackID"))),
         labels={name: value for name, value in labels.items() if value is not None},
         order=(
             first("NominalCardiacTriggerDelayTime", "TriggerTime") or 0.0,
             labels["acquisition"] or 0.0,
-            _text(tags.get("FrameAcquisitionDateTime")) or _text(tags.get("AcquisitionTime")),
+            text_of(tags.get("FrameAcquisitionDateTime")) or text_of(tags.get("AcquisitionTime")),
             first("InstanceNumber") or 0.0,
         ),
         repetition_ms=first("RepetitionTime"),
-        phase_encode=_text(tags.get("InPlanePhaseEncodingDirection")),
+        phase_encode=text_of(tags.get("InPlanePhaseEncodingDirection")),
     )
-
-
-def _words(value: Any) -> list[str]:
-    several = [] if value is None else [value] if isinstance(value, str) else list(value)
-    return [str(one).strip()[:_LONGEST_TEXT] for one in several]
-
-
-def _text(value: Any) -> str:
-    return " ".join(_words(value))
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    return 0 if number is None else int(number)
-
-
-def _number(value: Any) -> float | None:
-    """The first of a tag's numbers; None where there is none, or none that is finite."""
-    numbers = _numbers(value, None)
-    return numbers[0] if numbers else None
-
-
-def _numbers(value: Any, count: int | None) -> Numbers | None:
-    if value is None or value == "":
-        return None
-    several = [value] if isinstance(value, str | int | float) else list(value)
-    try:
-        found = tuple(float(one) for one in several)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not all(math.isfinite(one) for one in found) or (count is not None and len(found) != count):
-        return None
-    return found

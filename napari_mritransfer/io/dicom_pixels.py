@@ -40,7 +40,8 @@ def refuse_unreadable(file: DicomFile) -> None:
         raise UnreadableScan(f"{name} holds {colours}, not one number a voxel; choose the series they were made from.")
     if file.is_mosaic:
         raise UnreadableScan(
-            f"{name} is a mosaic, many slices in one picture, which is not read here; convert it with dcm2niix."
+            f"{name} is a mosaic, many slices in one picture, without Siemens' header that says where they are; "
+            "convert the original files with dcm2niix."
         )
     if file.bits not in (8, 16, 32, 64):
         raise UnreadableScan(f"{name} stores {file.bits} bits a voxel, which is not read here; export it with 16 bits.")
@@ -68,13 +69,22 @@ def stored_frames(file: DicomFile, planes: Sequence[Plane]) -> Iterator[NDArray[
     with told_as_damage(file.path), BoundedFile(file.path) as opened:
         data = dcmread(opened, force=True, specific_tags=list(_PIXELS))
         data.file_meta.TransferSyntaxUID = uid_of(syntax_of(data))
-        frames = iter(iter_pixels(data, raw=True, indices=[plane.frame for plane in planes]))
+        if planes[0].tile is not None:
+            picture = next(iter(iter_pixels(data, raw=True, indices=[0])))
+            frames = iter([_tile(picture, plane) for plane in planes])
+        else:
+            frames = iter(iter_pixels(data, raw=True, indices=[plane.frame for plane in planes]))
     for plane in planes:
         with told_as_damage(file.path):
             frame = next(frames)
             if frame.shape != plane.size or frame.dtype.kind not in "iuf":
                 raise ValueError
         yield frame
+
+
+def _tile(picture: NDArray[Any], plane: Plane) -> NDArray[Any]:
+    (row, column), (n_rows, n_columns) = plane.tile or (0, 0), plane.size
+    return picture[row : row + n_rows, column : column + n_columns]
 
 
 def _refuse_syntax(file: DicomFile) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from napari_mritransfer.io.byte_source import opened
 from napari_mritransfer.io.dicom_bytes import is_dicom, may_be_dicom
-from napari_mritransfer.io.dicom_header import KINDS, DicomFile, Numbers, Plane, read_header
+from napari_mritransfer.io.dicom_header import KINDS, DicomFile, Plane, read_header
 from napari_mritransfer.io.dicom_pixels import refuse_unreadable
+from napari_mritransfer.io.dicom_values import Numbers
 from napari_mritransfer.io.errors import UnreadableScan
 
 _MOST_FILES = 50_000
