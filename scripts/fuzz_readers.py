@@ -112,16 +112,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "io"))
-    from kspace_files import small_files
+    tests = Path(__file__).parent.parent / "tests"
+    sys.path[:0] = [str(tests), str(tests / "io")]
+    import dicom_files
+    import kspace_files
 
     failures = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name in small_files(Path(folder)):
-            if options.only in name:
-                found, slowest = fuzz(Path(folder), name, options.cases, options.seed)
-                print(f"{name:16} {dict(sorted(found.items()))}, slowest {slowest:.2f} s", flush=True)
-                failures += found["FAILED"]
+    for module in (kspace_files, dicom_files):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in module.small_files(Path(folder)):
+                if options.only in name:
+                    found, slowest = fuzz(Path(folder), name, options.cases, options.seed)
+                    print(f"{name:16} {dict(sorted(found.items()))}, slowest {slowest:.2f} s", flush=True)
+                    failures += found["FAILED"]
     return failures
 
 

@@ -39,6 +39,12 @@ def test_the_viewers_process_can_import_it_without_torch(module):
     assert loaded_after(f"import napari_mritransfer.{module}") & (VIEWER | LEARNING) == set()
 
 
+def test_pydicom_is_imported_by_the_first_dicom_file_alone():
+    """Most viewers never see such a file. (nibabel imports a part of it where it is installed, but does without.)"""
+    without = "import sys; sys.modules['pydicom'] = None"
+    loaded_after(f"{without}; import napari_mritransfer.io, napari_mritransfer.widgets.reader")
+
+
 def test_no_widget_loads_torch():
     room = ROOT / "napari_mritransfer" / "widgets"
     modules = sorted(f"napari_mritransfer.widgets.{path.stem}" for path in room.glob("[!_]*.py"))

@@ -80,7 +80,7 @@ def test_dependencies(distribution):
     requirements = [Requirement(text) for text in distribution.requires]
     assert {one.name for one in requirements if one.marker is None} == {
         *("h5py", "ismrmrd", "lightning-fabric", "matplotlib", "monai", "nibabel", "numpy", "openpyxl", "pooch"),
-        *("rich", "safetensors", "scikit-image", "scikit-learn", "scipy"),
+        *("pydicom", "rich", "safetensors", "scikit-image", "scikit-learn", "scipy"),
         *("threadpoolctl", "torch", "typer"),
     }
     assert {bound.operator for one in requirements for bound in one.specifier} == {">="}

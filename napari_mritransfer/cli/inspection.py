@@ -20,6 +20,7 @@ def inspect(
     path: ScanPath,
     variable: options.Variable = None,
     axes: options.AxisNames = None,
+    series: options.Series = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what a file holds, and what casts doubt on numbers made from it."""
@@ -29,7 +30,7 @@ def inspect(
         from napari_mritransfer.io import describe, load
         from napari_mritransfer.physics.support import measured_support
 
-        scan = load(path, variable=variable, axes=axes)
+        scan = load(path, variable=variable, axes=axes, series=series)
         facts = describe(scan)
         if scan.kspace is None:  # raw k-space tells by itself which samples are empty
             facts["measured_kspace"] = {

@@ -88,6 +88,7 @@ def compare(
     combine_coils: options.CombineCoils = False,
     variable: options.Variable = None,
     axes: options.AxisNames = None,
+    series: options.Series = None,
     peak: PeakOption = Peak.VOLUME,
     device: options.Device = "auto",
     as_json: AsJson = False,
@@ -116,7 +117,7 @@ def compare(
         with progress() as bar:
             comparison = run(
                 str(reference), resolve_methods(names, model), sampling, peak=peak, device=device, on_progress=bar,
-                array=ArrayOptions(variable, axes),
+                array=ArrayOptions(variable, axes, series=series),
             )  # fmt: skip
         title = f"{reference.name} at {comparison.measurement.mask.achieved_rate:.1%}"
         write_comparison(comparison, folder, title=title)

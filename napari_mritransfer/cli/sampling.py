@@ -31,6 +31,9 @@ Variable = Annotated[str | None, typer.Option(help="The array to take from a .ma
 AxisNames = Annotated[
     str | None, typer.Option("--axes", help="What the axes of a bare array are, such as coil,ky,kx or slice,y,x.")
 ]
+Series = Annotated[
+    str | None, typer.Option(help="The DICOM series to take from a folder of several, by its number, such as 8.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from napari_mritransfer.io import Scan
     from napari_mritransfer.physics.undersampling import Measurement
 
-ScanPath = Annotated[Path, typer.Argument(help="An image (.nii, .nii.gz, .mgz) or k-space (.h5, .mrd, .cfl, .npy, …).")]
+ScanPath = Annotated[
+    Path, typer.Argument(help="An image (.nii, .nii.gz, .mgz, DICOM) or k-space (.h5, .mrd, .cfl, .npy, …).")
+]
 OutPath = Annotated[Path, typer.Option("--out", help="NIfTI file to write (.nii or .nii.gz).")]
 
 
@@ -39,6 +41,7 @@ def undersample(
     combine_coils: options.CombineCoils = False,
     variable: options.Variable = None,
     axes: options.AxisNames = None,
+    series: options.Series = None,
     as_json: AsJson = False,
 ) -> None:
     """Undersample a scan, or take it as it was measured, and write its zero-filled image."""
@@ -49,7 +52,7 @@ def undersample(
         from napari_mritransfer.study.sampling import remarks
 
         _check_target(to, path)
-        scan = load(path, variable=variable, axes=axes)
+        scan = load(path, variable=variable, axes=axes, series=series)
         sampling = options.sampling(
             options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
             coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
@@ -81,6 +84,7 @@ def reconstruct(
     combine_coils: options.CombineCoils = False,
     variable: options.Variable = None,
     axes: options.AxisNames = None,
+    series: options.Series = None,
     device: options.Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +103,7 @@ def reconstruct(
         from napari_mritransfer.training.device import choose_device
 
         _check_target(to, path)
-        scan = load(path, variable=variable, axes=axes)
+        scan = load(path, variable=variable, axes=axes, series=series)
         sampling = options.sampling(
             options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
             coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,

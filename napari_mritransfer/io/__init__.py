@@ -2,6 +2,7 @@
 
 from napari_mritransfer.io.array_options import AmbiguousArray, ArrayOptions, Candidate
 from napari_mritransfer.io.description import describe
+from napari_mritransfer.io.dicom_series import Series, SeriesChoice
 from napari_mritransfer.io.errors import UnreadableScan
 from napari_mritransfer.io.fastmri import reconstruction_target
 from napari_mritransfer.io.formats import load, save
@@ -16,6 +17,8 @@ __all__ = [
     "KSpace",
     "Origin",
     "Scan",
+    "Series",
+    "SeriesChoice",
     "UnreadableScan",
     "describe",
     "load",

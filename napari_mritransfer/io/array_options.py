@@ -1,4 +1,4 @@
-"""What a person can say about a bare array: which one, what its axes are, whether it is k-space."""
+"""What a person can say about a file that does not say all itself: which array or series, and what its axes are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LETTERS = {"f": "frame", "s": "slice", "c": "coil", "y": "y", "x": "x"}
 
 @dataclass(frozen=True, slots=True)
 class ArrayOptions:
-    """The choices that make a bare array a scan; None leaves a choice to the program.
+    """The choices that make a bare array, or one of several series, a scan; None leaves a choice to the program.
 
     Attributes
     ----------
@@ -25,11 +25,14 @@ class ArrayOptions:
         frame, slice, coil, y and x: ``"cyx"``.
     space
         Needed beside letters only, which do not tell k-space from an image.
+    series
+        Of DICOM: which of several, as `SeriesChoice.candidates` calls it, such as ``"8"``.
     """
 
     variable: str | None = None
     axes: str | None = None
     space: Space | None = None
+    series: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def _format(scan: Scan) -> str | None:
     if scan.header and ending in endings.NIFTI:
         version = NiftiHeader.parse(scan.header, scan.name).version
         return f"NIfTI-{version}" + (", gzip-compressed" if endings.is_compressed(scan.path) else "")
+    if ending in endings.DICOM or ending not in endings.KNOWN:  # a folder, or a file that said so inside
+        return "DICOM"
     return _NAMES.get(ending, ending[1:])
 
 

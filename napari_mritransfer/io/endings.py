@@ -6,10 +6,11 @@ NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
 HDF5 = (".h5", ".hdf5", ".mrd")
 BART = (".cfl", ".hdr")
+DICOM = (".dcm", ".ima")  # most have other names or none: the content tells
 BARE = (".npy", ".npz", ".mat")  # arrays without a word on what they are
 KSPACE = (".h5", ".mrd", ".cfl")  # what k-space is written to
 READABLE = NIFTI + MGH + HDF5 + BART  # what the name alone promises to be a scan
-KNOWN = READABLE + BARE
+KNOWN = READABLE + DICOM + BARE
 
 
 def ending(path: Path) -> str:

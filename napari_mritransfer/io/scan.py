@@ -62,6 +62,8 @@ class Scan:
         Whether the source says which side of the patient is which; if not, `affine` and `axes` are a convention.
     kspace
         ``(frame, slice, coil, ky, kx)`` of files that hold it, read slice by slice; ky runs along our y, kx along x.
+    files
+        All that it was read from, where these are several and `path` is one of them or their folder.
     """
 
     image: Image
@@ -76,6 +78,7 @@ class Scan:
     notes: tuple[str, ...] = ()
     sides_known: bool = True
     kspace: KSpace | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4 or self.image.dtype not in (np.float32, np.complex64):

@@ -116,7 +116,7 @@ def compare(
         for source in method.sources:
             check_named(source)
     where = choose_device(device)
-    scan = load(path, variable=array.variable, axes=array.axes, space=array.space)
+    scan = load(path, variable=array.variable, axes=array.axes, space=array.space, series=array.series)
     measurement = sampling.measure(scan)
     truth = _Truth.of(measurement, scan)
     warnings = remarks(scan, sampling, measurement) + doubts(methods, path, measurement)

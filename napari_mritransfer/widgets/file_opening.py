@@ -10,10 +10,14 @@ from qtpy.QtWidgets import QWidget
 
 from napari_mritransfer.io import load
 from napari_mritransfer.io.array_options import AmbiguousArray, ArrayOptions
+from napari_mritransfer.io.dicom_series import SeriesChoice
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.array_dialog import ArrayDialog
 from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
 from napari_mritransfer.widgets.rereading import Reading, question_about, reading_of
+from napari_mritransfer.widgets.series_dialog import SeriesDialog
+
+Question = AmbiguousArray | SeriesChoice
 
 
 class FileOpening(QObject):
@@ -36,7 +40,7 @@ class FileOpening(QObject):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._window = parent
-        self.dialog: ArrayDialog | None = None
+        self.dialog: ArrayDialog | SeriesDialog | None = None
         self.is_busy = False
         self._replaced: Any = None
 
@@ -68,7 +72,7 @@ class FileOpening(QObject):
         reader.errored.connect(self._on_file_errored)
         reader.start()
 
-    def _on_file_returned(self, found: "tuple[str, list[LayerTuple] | str | AmbiguousArray]") -> None:
+    def _on_file_returned(self, found: "tuple[str, list[LayerTuple] | str | Question]") -> None:
         """GUI thread."""
         path, layers = found
         if isinstance(layers, list):
@@ -77,7 +81,7 @@ class FileOpening(QObject):
             self._end()
         elif self.dialog is not None:
             self.dialog.show_problem(str(layers))
-        elif isinstance(layers, AmbiguousArray) and layers.candidates:
+        elif isinstance(layers, AmbiguousArray | SeriesChoice) and layers.candidates:
             self._ask(path, layers)
         else:
             self.refused.emit(str(layers))
@@ -89,8 +93,12 @@ class FileOpening(QObject):
         self.refused.emit(f"The file could not be opened ({error}); choose another one.")
         self._end()
 
-    def _ask(self, path: str, question: AmbiguousArray) -> None:
-        self.dialog = ArrayDialog(Path(path).name, question, self._window.window())
+    def _ask(self, path: str, question: Question) -> None:
+        name, window = Path(path).name, self._window.window()
+        if isinstance(question, SeriesChoice):
+            self.dialog = SeriesDialog(name, question, window)
+        else:
+            self.dialog = ArrayDialog(name, question, window)
         self.dialog.chosen.connect(lambda options: self._read(path, options))
         self.dialog.rejected.connect(self._on_dialog_rejected)
         self._window.destroyed.connect(self.dialog.deleteLater)
@@ -112,12 +120,12 @@ class FileOpening(QObject):
         self.ended.emit()
 
 
-def _layers_in(path: str, options: ArrayOptions) -> "tuple[str, list[LayerTuple] | str | AmbiguousArray]":
+def _layers_in(path: str, options: ArrayOptions) -> "tuple[str, list[LayerTuple] | str | Question]":
     """Runs in a thread of napari's. The file's layers, or why there are none, in one sentence."""
     extra: dict[str, Any] = {} if options == ArrayOptions() else {"options": options}
     try:
         return path, scan_layers(load(path, **asdict(options)), extra=extra)
-    except AmbiguousArray as question:
+    except (AmbiguousArray, SeriesChoice) as question:
         return path, question
     except (BadInput, OSError) as error:
         return path, str(error)

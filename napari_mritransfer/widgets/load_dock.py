@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _OPEN = "Open file…"
 _UNDERSAMPLE, _TAKE = "Undersample", "Take as measured"
-_FILES = f"MRI scans ({' '.join('*' + ending for ending in KNOWN)})"
+# DICOM files often have no ending: the second filter shows them
+_FILES = f"MRI scans ({' '.join('*' + ending for ending in KNOWN)});;DICOM files of any name (*)"
 
 
 class LoadDock(Dock):

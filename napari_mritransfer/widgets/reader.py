@@ -9,7 +9,8 @@ from napari.utils.notifications import show_info
 
 from napari_mritransfer.io import Scan, load
 from napari_mritransfer.io.array_options import AmbiguousArray
-from napari_mritransfer.io.endings import BART, READABLE, ending
+from napari_mritransfer.io.dicom_series import SeriesChoice, holds_dicom
+from napari_mritransfer.io.endings import BART, DICOM, READABLE, ending
 from napari_mritransfer.widgets.layers import KEY, LayerTuple, is_scan_layer, scan_layers
 from napari_mritransfer.widgets.view import attach_with_first_scan
 
@@ -19,16 +20,19 @@ _NO_LAYER: list[Any] = [(None,)]  # how npe2's readers say that they took the fi
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
-    """The reader for a path or several, judged by their endings alone; None where one of them is not read here."""
-    paths = _as_list(path)
-    return read_scans if paths and all(ending(Path(one)) in READABLE for one in paths) else None
+    """The reader for a path or several; None where one of them is not read here.
+
+    Files are judged by their endings alone, folders by whether DICOM files are in them.
+    """
+    paths = [Path(one) for one in _as_list(path)]
+    return read_scans if paths and all(_is_read_here(one) for one in paths) else None
 
 
 def read_scans(path: Paths) -> list[LayerTuple]:
     """Layers of one or several scan files, in their order; GUI thread only where there is a viewer.
 
     The current viewer shows sides and scale bar as soon as it gets them, and tells of oblique slices. Where a file does
-    not say what its axes are, "Load scan" asks, and adds its layers when that is answered.
+    not say what its axes are, or holds several series, "Load scan" asks, and adds its layers when that is answered.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def read_scans(path: Paths) -> list[LayerTuple]:
             continue
         try:
             scans.append(load(one))
-        except AmbiguousArray:
+        except (AmbiguousArray, SeriesChoice):
             if viewer is None:
                 raise
             _ask(viewer, one)
@@ -53,6 +57,10 @@ def read_scans(path: Paths) -> list[LayerTuple]:
     return [layer for scan in scans for layer in scan_layers(scan)] or _NO_LAYER
 
 
+def _is_read_here(path: Path) -> bool:
+    return holds_dicom(path) if path.is_dir() else ending(path) in READABLE + DICOM
+
+
 def _ask(viewer: Any, path: str) -> None:
     # here, because a dock needs much that a reader does not
     from napari_mritransfer.widgets.commands import opened
@@ -61,10 +69,13 @@ def _ask(viewer: Any, path: str) -> None:
 
 
 def _is_open_already(path: Path, scans: Iterable[Scan], viewer: Any) -> bool:
-    """Whether the other file of BART's pair was just opened: who drops both means one scan."""
-    there = {scan.path for scan in scans}
+    """Whether another file of BART's pair or of the DICOM series was just opened: who drops all means one scan."""
+    open_scans = [*scans]
     if viewer is not None:
-        there |= {layer.metadata[KEY]["scan"].path for layer in viewer.layers if is_scan_layer(layer)}
+        open_scans += [layer.metadata[KEY]["scan"] for layer in viewer.layers if is_scan_layer(layer)]
+    if any(path in scan.files and path != scan.path for scan in open_scans):
+        return True
+    there = {scan.path for scan in open_scans}
     return ending(path) in BART and any(path.with_suffix(other) in there - {path} for other in BART)
 
 

@@ -39,6 +39,8 @@ def reading_of(layer: Any) -> Reading | None:
     if not isinstance(own, Mapping) or own.get("kind") != "scan" or own["scan"].path is None:
         return None
     scan = own["scan"]
+    if scan.files:  # DICOM says itself what its axes are
+        return None
     if isinstance(own.get("options"), ArrayOptions):
         return Reading(scan.path, own["options"])
     if any(_GUESSED in note for note in scan.notes):

@@ -47,10 +47,12 @@ def test_every_contribution_names_a_command_that_exists(manifest):
     assert used == {command.id for command in shown.commands}
 
 
-def test_readers_leave_other_files_and_folders_alone(manifest):
+def test_readers_leave_other_files_alone(manifest):
+    """Of folders, which have no pattern, the reader itself takes only those with DICOM in them."""
     (reader,) = manifest.contributions.readers
-    assert set(reader.filename_patterns) == {f"*.{end}" for end in ("nii", "nii.gz", "mgz", "h5", "mrd", "cfl", "hdr")}
-    assert not reader.accepts_directories
+    endings = ("nii", "nii.gz", "mgz", "h5", "mrd", "cfl", "hdr", "dcm", "ima")
+    assert set(reader.filename_patterns) == {f"*.{end}" for end in endings}
+    assert reader.accepts_directories
 
 
 def test_every_preference_has_a_title_and_a_default(manifest):

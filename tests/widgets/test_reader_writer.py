@@ -175,6 +175,6 @@ def test_the_reader_takes_its_files_without_touching_them(name):
     assert PLUGIN in {reader.plugin_name for reader in plugin_manager.iter_compatible_readers(f"missing/{name}")}
 
 
-@pytest.mark.parametrize("path", ["x.dcm", "folder", [], ["x.nii", "x.png"]])
+@pytest.mark.parametrize("path", ["x.tif", "folder", [], ["x.nii", "x.png"]])
 def test_the_reader_leaves_other_files_to_others(path):
     assert get_reader(path) is None
