@@ -109,14 +109,14 @@ CATALOGUE: tuple[StrategyInfo, ...] = (
     ),
     StrategyInfo(
         "norm",
-        "Normalisation layers",
+        "Normalisation",
         "Scale and shift of the normalisation layers go on learning; for networks that have such layers.",
         "Frankle et al., ICLR 2021, arXiv:2003.00152",
         3e-3,
     ),
     StrategyInfo(
         "ssf",
-        "Scale and shift of features (SSF)",
+        "Scale and shift (SSF)",
         "Weights stay frozen; one scale and one shift per channel learn, after every layer and norm.",
         "Lian et al., NeurIPS 2022, arXiv:2210.08823",
         3e-3,
@@ -125,7 +125,7 @@ CATALOGUE: tuple[StrategyInfo, ...] = (
     ),
     StrategyInfo(
         "lora",
-        "Low-rank adaptation (LoRA)",
+        "Low rank (LoRA)",
         "Weights stay frozen; a product of two thin matrices learns, which is added to each.",
         "Hu et al., ICLR 2022, arXiv:2106.09685",
         1e-3,

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
 
 from napari_mritransfer.transfer.catalogue import CATALOGUE
 
 _PRESELECTED = ("ft", "lft")
+_IN_SIGHT = ("scratch", *_PRESELECTED)
 
 
 class StrategyList(QWidget):
@@ -25,12 +27,18 @@ class StrategyList(QWidget):
         super().__init__()
         self._boxes: dict[str, QCheckBox] = {}
         self._counts: dict[str, QLabel] = {}
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(0, 1)
-        heading = QLabel("parameters")
-        grid.addWidget(heading, 0, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
-        for number, row in enumerate((row for row in CATALOGUE if row.trains), start=1):
+        self.others = QCollapsible("Other strategies")
+        usual, folded, inside = _grid(), _grid(), QWidget()
+        usual.addWidget(QLabel("parameters"), 0, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
+        inside.setLayout(folded)
+        self.others.addWidget(inside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(usual)
+        column.addWidget(self.others)
+        for row in (row for row in CATALOGUE if row.trains):
+            grid = usual if row.name in _IN_SIGHT else folded
+            number = grid.rowCount()
             box, count = QCheckBox(row.label), QLabel()
             box.setChecked(row.name in _PRESELECTED)
             tip = f"{row.summary}\n({row.reference})\nLearning rate unless set: {row.learning_rate:g}"
@@ -59,8 +67,9 @@ class StrategyList(QWidget):
         total = counts.get("ft", 0)
         for name, label in self._counts.items():
             count = counts.get(name)
-            share = f" ({count / total:.0%})" if count and total else ""
-            label.setText("…" if count is None else f"{_short(count)}{share}" if count else "nothing to learn")
+            part = count / total if count and total else 0.0
+            share = "" if not part else " (<1%)" if part < 0.005 else f" ({part:.0%})"
+            label.setText("…" if count is None else f"{_short(count)}{share}" if count else "none")
             self._boxes[name].setEnabled(count != 0)
             if count == 0:
                 self._boxes[name].setChecked(False)
@@ -68,6 +77,13 @@ class StrategyList(QWidget):
     def _on_box_toggled(self) -> None:
         """GUI thread."""
         self.changed.emit()
+
+
+def _grid() -> QGridLayout:
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setColumnStretch(0, 1)
+    return grid
 
 
 def _short(count: int) -> str:
