@@ -32,10 +32,10 @@ class StrategyList(QWidget):
         usual.addWidget(QLabel("parameters"), 0, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
         inside.setLayout(folded)
         self.others.addWidget(inside)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(usual)
-        column.addWidget(self.others)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(usual)
+        layout.addWidget(self.others)
         for row in (row for row in CATALOGUE if row.trains):
             grid = usual if row.name in _IN_SIGHT else folded
             number = grid.rowCount()
