@@ -23,7 +23,7 @@ class StrategyInfo:
     reference
         Where it comes from.
     learning_rate
-        Default of Adam, found by the search documented in docs/results.md; None where nothing is trained.
+        Default of Adam, see docs/strategies.md; None where nothing is trained.
     options
         Option names with their defaults.
     keeps_base
