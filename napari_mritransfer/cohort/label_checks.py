@@ -179,7 +179,8 @@ def _too_few_to_learn(column: str, labels: Labels, asked: Task | None) -> Iterat
         kind = "class too small"
         sentence = (
             f"Only one subject is {some(small)} in column '{column}', and nobody can be learned from and tested at "
-            "once; join classes or add scans."
+            "once; join classes or add scans"
+            + (", or choose the task 'regression' if these are numbers." if None not in map(number_of, names) else ".")
         )
     else:
         return

@@ -148,6 +148,7 @@ def test_what_a_column_means_is_told_from_its_values(tmp_path, values, task, exp
         ([60] * 8, "regression", "constant label", "Everybody has 60 in column 'x', so there is nothing to learn"),
         (["AD"] * 8, None, "one class", "Everybody is 'AD' in column 'x'"),
         (["AD", "HC", "HC", "MCI"], None, "class too small", "Only one subject is 'AD', 'MCI' in column 'x'"),
+        (["61", "64", "70"], None, "class too small", "or choose the task 'regression' if these are numbers"),
         (["a", "b", "c"] * 2, "binary", "too many classes", r"has 3 classes \(a, b, c\), not two; choose the task"),
         ([f"note {n}" for n in range(12)], None, "free text", "holds 12 different texts for 12 subjects .note 0, "),
         (["a", "b"] * 3, "regression", "no usable scan", "No scan of .* can be used, for example: 'a' in column"),
