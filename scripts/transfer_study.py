@@ -1,4 +1,4 @@
-"""The figures of docs/results.md: a base moves from T1w to T2w heads, judged on a patient nobody trained on.
+"""The figures of docs/results.md: a base moves from T1w to T2w or FLAIR heads, judged on a patient nobody trained on.
 
     python scripts/transfer_study.py rates DATA --out rates      # default learning rates, chosen on patient 03 alone
     python scripts/transfer_study.py grid DATA --out grid        # strategies × slices × seeds, tested on patient 12
@@ -33,16 +33,21 @@ from napari_mritransfer.zoo.card import model_cards
 
 MODEL = "multiscale-contrast"
 PATTERN = SamplingPattern(rate=0.25, acs=0.08)
-RATES = {"scratch": (1e-3, 3e-3), "ft": (1e-4, 3e-4, 1e-3, 3e-3), "lft": (1e-3, 3e-3, 1e-2, 3e-2)}
+RATES = {
+    "scratch": (1e-3, 3e-3), "ft": (1e-4, 3e-4, 1e-3, 3e-3), "lft": (1e-3, 3e-3, 1e-2, 3e-2),
+    "last-layers": (3e-4, 1e-3, 3e-3), "first-layers": (3e-4, 1e-3, 3e-3), "bias": (1e-3, 3e-3, 1e-2, 3e-2),
+    "ssf": (1e-3, 3e-3, 1e-2, 3e-2), "lora": (3e-4, 1e-3, 3e-3, 1e-2), "conv-adapter": (3e-4, 1e-3, 3e-3, 1e-2),
+    "l2-sp": (3e-4, 1e-3, 3e-3),
+}  # fmt: skip
 SEEDS = (0, 1, 2)
 
 
 def transferred(args: argparse.Namespace, name: str, **settings: object) -> RunDirectory:
     """One run, patient 03 study 1 to learn from and study 2 to validate on; finished ones are only read."""
-    folder = args.data / "brain_ms" / "patient03"
+    folder, target = args.data / "brain_ms" / "patient03", f"_{args.target}.nii.gz"
     run = RunDirectory(args.out / name)
     config = FinetuneConfig(
-        model=args.model, train=(str(folder / "study1_T2W.nii.gz"),), validation=(str(folder / "study2_T2W.nii.gz"),),
+        model=args.model, train=(str(folder / f"study1{target}"),), validation=(str(folder / f"study2{target}"),),
         pattern=PATTERN, phase_encode="x", epochs=args.epochs, steps_per_epoch=25, **settings,  # type: ignore[arg-type]
     )  # fmt: skip
     if run.config_path.exists() and run.config() != config:
@@ -68,7 +73,7 @@ def rates(args: argparse.Namespace) -> None:
 def grid(args: argparse.Namespace) -> None:
     """Target and source PSNR of every strategy, best checkpoint and last step."""
     patient = args.data / "brain_ms" / "patient12"
-    scans = {"target": patient / "study1_T2W.nii.gz", "source": patient / "study1_T1W.nii.gz"}
+    scans = {"target": patient / f"study1_{args.target}.nii.gz", "source": patient / "study1_T1W.nii.gz"}
     judges = {name: judge(path) for name, path in scans.items()}
     base = {name: judged(open_model(args.model).network) for name, judged in judges.items()}
     record: dict[str, object] = {"pretrained": base, "zero-filled": {n: j(None) for n, j in judges.items()}}
@@ -114,7 +119,7 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
     """Mean and range over seeds; the source column is the change against the pretrained base."""
     base, zero = record["pretrained"], record["zero-filled"]
     lines = [
-        "| method | slices | T2w, best checkpoint (dB) | T2w, last step (dB) | gain, best (dB) | SSIM, best "
+        f"| method | slices | {args.target}, best checkpoint (dB) | last step (dB) | gain, best (dB) | SSIM, best "
         "| T1w change, best (dB) | T1w change, last (dB) | best step |",
         "|---|---|---|---|---|---|---|---|---|",
         f"| zero-filled | – | {zero['target']['psnr']:.2f} | – | – | {zero['target']['ssim']:.4f} | – | – | – |",
@@ -177,6 +182,7 @@ def main() -> None:
     parser.add_argument("what", choices=("rates", "grid", "yardstick"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--target", default="T2W", choices=("T2W", "FLAIR"), help="contrast to move to")
     parser.add_argument("--epochs", type=int, default=8, help="of 25 steps")
     parser.add_argument("--strategies", nargs="+", default=["scratch", "ft", "lft"])
     parser.add_argument("--slices", nargs="+", type=int, default=[1, 5])
