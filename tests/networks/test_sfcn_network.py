@@ -96,7 +96,7 @@ def test_the_order_of_memory_stays_and_changes_nothing():
     assert not kernel.is_contiguous()
 
 
-@pytest.mark.parametrize("strategy", [row.name for row in CATALOGUE if row.name != "scratch"])
+@pytest.mark.parametrize("strategy", [row.name for row in CATALOGUE if row.name != "scratch" and row.merges])
 @pytest.mark.parametrize("part", ["", SFCN.feature_part], ids=["all", "features"])
 def test_strategies_leave_the_pretrained_output_until_the_first_step(strategy, part):
     network, volumes = small(), torch.rand(2, 1, 9, 11, 8)
