@@ -14,7 +14,10 @@ from napari_mritransfer.evaluation.canvas import QUIET, TEXT, add_axes, add_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#8fb4e8", "#f5a742", "#3fae7a", "#e87fa0", "#b79ae8", "#d6cf62", "#6fd0d6", "#c98b5a", "#9fb0a0", "#e0e0e0")
+COLOURS = (
+    "#8fb4e8", "#f5a742", "#3fae7a", "#e87fa0", "#b79ae8", "#d6cf62", "#6fd0d6", "#c98b5a", "#9fb0a0", "#e0e0e0",
+    "#5c86ff", "#ff7b5a", "#a3d977", "#d65cc4", "#8a7f3f", "#4f9e9e", "#ffb3c7", "#c4a0ff",
+)  # fmt: skip
 """Of methods in the order of the table; the baseline is grey."""
 
 _PREDICTED = "Predicted over true numbers of subjects who were not learned from; the line is what is right."
@@ -23,7 +26,7 @@ _METHODS = "All methods, all training subjects; bars are 95 % intervals over sub
 _LEARNING = "Learning curve: the same test subjects, fewer or more subjects to learn from."
 
 _SIDE, _GAP, _LEFT, _TOP, _BELOW = 260, 70, 76, 64, 60
-_MOST_PANELS = 12
+_MOST_PANELS = 20  # more than there are methods
 _PER_ROW = 4
 
 
