@@ -45,6 +45,7 @@ def test_a_re_use_from_table_to_report(table, network, tmp_path):
         lines = list(csv.DictReader(stream))
     assert [(line["method"], line["size"]) for line in lines[:2]] == [("baseline", "4"), ("baseline", "all")]
     assert all(float(line["mae from"]) <= float(line["mae"]) <= float(line["mae to"]) for line in lines)
+    assert "corrected" not in lines[0]
     with (out / "scans.csv").open() as stream:
         told = list(csv.DictReader(stream))
     assert len(told) == 12

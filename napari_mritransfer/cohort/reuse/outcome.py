@@ -125,7 +125,7 @@ def _table(record: ReuseRecord) -> str:
                 row |= {f"{name} {key}": each for key, each in value.items() if isinstance(each, int | float)}
             elif isinstance(value, list | tuple):
                 row |= {f"{name.removesuffix('_interval')} {end}": each for end, each in zip(_ENDS, value, strict=True)}
-            elif name != "note" and not name.endswith("_interval"):
+            elif name not in ("note", "corrected") and not name.endswith("_interval"):
                 row[name] = value
         rows.append(row | {"p": one.p, "trainable": one.trainable, "seconds": round(one.seconds, 3)})
     names = list(dict.fromkeys(name for row in rows for name in row))
