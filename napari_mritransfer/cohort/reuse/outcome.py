@@ -109,7 +109,8 @@ def _said(material: Material, results: Sequence[FitResult]) -> tuple[str, ...]:
              for row in map(reuse_method, material.config.methods) if row.kind == "network"}  # fmt: skip
     learning = [f"Learning rates: {', '.join(f'{name} {rate:g}' for name, rate in rates.items())}."] if rates else []
     return (
-        f"Network: {model.title}, weights {model.sha256}. Networks computed on {material.device}.", *model.notes,
+        # not all 64 digits: a dock is narrow, and no line breaks within them
+        f"Network: {model.title}, SHA-256 of its weights {model.sha256[:16]}…, on {material.device}.", *model.notes,
         *(f"{first.name}: {one}" for one in material.said[first]), f"The same of every scan is in {SCANS}.", *learning,
         *dict.fromkeys(sentence for result in results for sentence in result.said),
     )  # fmt: skip
