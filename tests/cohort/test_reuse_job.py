@@ -53,6 +53,7 @@ def test_a_row_for_every_method_and_size_the_baseline_first(done):
     assert all(one.learned_from == (6 if one.size else 12) for one in done.results)
     assert len(cells(done.results[0], done.label, 2)) == len(heading(done.label))
     assert "years" in sentence(done)
+    assert max(len(word) for one in (*done.said, *done.warnings) for word in one.split()) <= 40, "a dock is narrow"
 
 
 def test_what_is_written_is_what_is_read(done):
