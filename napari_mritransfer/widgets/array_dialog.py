@@ -1,37 +1,22 @@
 """Which array of a file is meant, and what its axes are: asked where the file does not say."""
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_mritransfer.io.array_axes import guessed_axes
 from napari_mritransfer.io.array_options import AmbiguousArray, ArrayOptions, Candidate, Space, parsed_axes
 from napari_mritransfer.io.errors import BadInput
+from napari_mritransfer.widgets.question_dialog import QuestionDialog, plain_text
 
 _SPACES: tuple[tuple[str, Space], ...] = (("k-space", "kspace"), ("an image", "image"))
 _WORDS: dict[Space, tuple[str, ...]] = {
     "kspace": ("frame", "slice", "coil", "ky", "kx"),
     "image": ("frame", "slice", "y", "x"),
 }
-_WIDTH = 420  # pixels
 _GUESSED = "These are guesses from the lengths of the axes: look whether they are right."
 
 
-class ArrayDialog(QDialog):
-    """Starts from the most plausible reading; stays open until `take` or until it is cancelled.
-
-    Signals
-    -------
-    chosen
-        The `ArrayOptions` to load the file with.
+class ArrayDialog(QuestionDialog):
+    """Starts from the most plausible reading.
 
     Parameters
     ----------
@@ -41,56 +26,30 @@ class ArrayDialog(QDialog):
         What could not be told, with the arrays that could be meant and a guess.
     """
 
-    chosen = Signal(object)
-
     def __init__(self, file: str, question: AmbiguousArray, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(f"What is in {file}?")
-        self.setMinimumWidth(_WIDTH)
+        super().__init__(f"What is in {file}?", parent)
         self._guess = question.guess or ArrayOptions()
         self._candidates = question.candidates
-        self.question = _text(str(question))
+        self.question = plain_text(str(question))
         self.arrays, self.space = QComboBox(), QComboBox()
         for one in self._candidates:
             self.arrays.addItem(str(one), one)
         for label, value in _SPACES:
             self.space.addItem(label, value)
         self.axes: list[QComboBox] = []
-        self.hint, self.problem = _text(_GUESSED), _text()
-        self.problem.setObjectName("problem")
-        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self._form = QFormLayout()
-        self._form.addRow("Array", self.arrays)
-        self._form.addRow("It holds", self.space)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.question)
-        layout.addLayout(self._form)
-        for widget in (self.hint, self.problem, self.buttons):
-            layout.addWidget(widget)
+        self.hint = plain_text(_GUESSED)
+        self.form.addRow("Array", self.arrays)
+        self.form.addRow("It holds", self.space)
+        self.lay_out(self.question, hints=(self.hint,))
         self._start()
         self.arrays.currentIndexChanged.connect(self._on_array_chosen)
         self.space.currentIndexChanged.connect(self._on_space_chosen)
-        self.buttons.accepted.connect(self._on_accepted)
-        self.buttons.rejected.connect(self.reject)
 
     @property
     def options(self) -> ArrayOptions:
         """What is filled in."""
         words = ",".join(box.currentText() for box in self.axes)
         return ArrayOptions(self._array.name or None, words, self.space.currentData())
-
-    @property
-    def ok(self) -> QPushButton:
-        """Greyed out while the words cannot be right, and while the file is read."""
-        button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
-        assert button is not None
-        return button
-
-    def show_problem(self, sentence: str) -> None:
-        """The file could not be read like that; another choice may be made."""
-        self.problem.setText(sentence)
-        self.problem.setVisible(bool(sentence))
-        self.ok.setEnabled(True)
 
     @property
     def _array(self) -> Candidate:
@@ -109,14 +68,14 @@ class ArrayDialog(QDialog):
         self.space.blockSignals(True)
         self.space.setCurrentIndex(self.space.findData(space))
         self.space.blockSignals(False)
-        while self._form.rowCount() > 2:
-            self._form.removeRow(2)
+        while self.form.rowCount() > 2:
+            self.form.removeRow(2)
         self.axes = []
         for number, length in enumerate(self._array.shape, start=1):
             box = QComboBox()
             box.currentIndexChanged.connect(self._check)
             self.axes.append(box)
-            self._form.addRow(f"Axis {number} ({length} long)", box)
+            self.form.addRow(f"Axis {number} ({length} long)", box)
         self._show_words(self._plausible_words(space))
 
     def _show_words(self, words: list[str]) -> None:
@@ -156,16 +115,3 @@ class ArrayDialog(QDialog):
     def _on_space_chosen(self, _index: int) -> None:
         """GUI thread. Both spaces have other words."""
         self._show_words(self._plausible_words(self.space.currentData()))
-
-    def _on_accepted(self) -> None:
-        """GUI thread."""
-        self.ok.setEnabled(False)
-        self.chosen.emit(self.options)
-
-
-def _text(sentence: str = "") -> QLabel:
-    label = QLabel(sentence)
-    label.setTextFormat(Qt.TextFormat.PlainText)  # names of files and arrays are in it
-    label.setWordWrap(True)
-    label.setVisible(bool(sentence))
-    return label

@@ -14,6 +14,7 @@ from napari_mritransfer.io.dicom_series import SeriesChoice
 from napari_mritransfer.io.errors import BadInput
 from napari_mritransfer.widgets.array_dialog import ArrayDialog
 from napari_mritransfer.widgets.layers import LayerTuple, scan_layers
+from napari_mritransfer.widgets.question_dialog import QuestionDialog
 from napari_mritransfer.widgets.rereading import Reading, question_about, reading_of
 from napari_mritransfer.widgets.series_dialog import SeriesDialog
 
@@ -40,7 +41,7 @@ class FileOpening(QObject):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._window = parent
-        self.dialog: ArrayDialog | SeriesDialog | None = None
+        self.dialog: QuestionDialog | None = None
         self.is_busy = False
         self._replaced: Any = None
 
