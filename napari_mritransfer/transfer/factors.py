@@ -70,4 +70,5 @@ def scale_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     """Forward hook of a layer that has factors."""
     factors = layer.filter_factors
     assert isinstance(factors, OutputFactors)
-    return factors.on_output(layer, output)  # type: ignore[arg-type]
+    assert isinstance(layer, WeightedLayer | Norm)
+    return factors.on_output(layer, output)

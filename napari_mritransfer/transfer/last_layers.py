@@ -2,13 +2,9 @@
 
 from torch import nn
 
-from napari_mritransfer.transfer.order import last
+from napari_mritransfer.transfer.order import last, learn_only
 
 
 def apply(model: nn.Module, *, share: float = 0.25) -> None:
     """Freeze all but the last layers; see `order.last`."""
-    learning = last(model, share)
-    model.requires_grad_(False)
-    for module in learning:
-        for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(True)
+    learn_only(model, last(model, share))

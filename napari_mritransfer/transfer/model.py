@@ -14,7 +14,7 @@ from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.catalogue import strategy as find_strategy
 from napari_mritransfer.transfer.conv_adapter import Adapter
 from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, take_off
-from napari_mritransfer.transfer.layers import WeightedLayer, cancelled_by_norm, filters, weighted_layers
+from napari_mritransfer.transfer.layers import Norm, WeightedLayer, cancelled_by_norm, filters, weighted_layers
 from napari_mritransfer.transfer.lft import Shift
 
 
@@ -126,9 +126,9 @@ def training_mode(model: nn.Module) -> None:
     which a part is frozen, such as its scale, keeps them as well.
     """
     for module in model.modules():
-        learning = [p.requires_grad for p in module.parameters()]
-        is_norm = isinstance(module, nn.modules.batchnorm._NormBase)
-        learns = bool(learning) and all(learning) if is_norm else any(learning)
+        learns = any(p.requires_grad for p in module.parameters())
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            learns = learns and all(p.requires_grad for p in module.parameters())
         module.training = learns or not any(True for _ in module.buffers())
 
 
@@ -244,7 +244,8 @@ def merge(model: nn.Module) -> None:
                 parametrize.remove_parametrizations(module, tensor_name, leave_parametrized=True)
         factors = getattr(module, "filter_factors", None)
         if isinstance(factors, OutputFactors):
-            for tensor_name, tensor in factors.merged(module).items():  # type: ignore[arg-type]
+            assert isinstance(module, WeightedLayer | Norm)
+            for tensor_name, tensor in factors.merged(module).items():
                 getattr(module, tensor_name).copy_(tensor)
             take_off(module)
 

@@ -3,6 +3,7 @@
 from torch import nn
 
 from napari_mritransfer.transfer.layers import norms_with_parameters
+from napari_mritransfer.transfer.order import learn_only
 
 
 def apply(model: nn.Module) -> None:
@@ -21,6 +22,4 @@ def apply(model: nn.Module) -> None:
             "This network has no normalisation layers with parameters, so there is nothing that could learn; choose "
             "'lft' or 'ssf', which scale the layers themselves."
         )
-    model.requires_grad_(False)
-    for module in norms:
-        module.requires_grad_(True)
+    learn_only(model, [*norms])

@@ -54,6 +54,14 @@ def last(model: nn.Module, share: float) -> list[nn.Module]:
     return modules[starts[-_count(share, len(starts))] :]
 
 
+def learn_only(model: nn.Module, modules: list[nn.Module]) -> None:
+    """Freeze everything but what these modules hold themselves."""
+    model.requires_grad_(False)
+    for module in modules:
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(True)
+
+
 def _layers(model: nn.Module, share: float) -> tuple[list[nn.Module], list[int]]:
     """All modules in order, and the places of those that carry weights."""
     if not 0 < share <= 1:
