@@ -220,7 +220,7 @@ def _show_look(looked: "Looked", folder: Path) -> None:
 
 def _show(record: "ReuseRecord") -> None:
     from napari_mritransfer.cohort.reuse.record import REPORT
-    from napari_mritransfer.cohort.reuse.wording import brief_cells, brief_heading, decimals, sentence
+    from napari_mritransfer.cohort.reuse.wording import brief_cells, brief_heading, sentence
 
     for warning in record.warnings:
         err.print(f"Note: {warning}")
@@ -230,8 +230,7 @@ def _show(record: "ReuseRecord") -> None:
     for name in ("method", "scans", *brief_heading(record.label)):
         shown.add_column(name, overflow="fold", no_wrap=name == "method")
     for result in record.results:
-        figures = brief_cells(result, record.label, decimals(record))
-        shown.add_row(result.method, f"{result.learned_from:.0f}", *map(Text, figures))
+        shown.add_row(result.method, f"{result.learned_from:.0f}", *map(Text, brief_cells(result, record)))
     out.print(shown)
     out.print(sentence(record))
     out.print(f"Report: {record.folder / REPORT}")

@@ -33,7 +33,7 @@ class CheckedCohort:
     classes
         In the order of a network's outputs; none of numbers.
     scans
-        Those that can be used, in the table's order.
+        Those that can be used, in the table's order; of a re-use by name.
     labels
         A number or the name of a class of each of them.
     group

@@ -160,7 +160,7 @@ class ReusePanel(QWidget):
         self.table.setHeaderLabels(names)
         found = data.record.of_size(int(self.sizes.currentData() or 0))
         for result in found:
-            texts = cells(result, data.record.label, decimals(data.record))
+            texts = cells(result, data.record)
             item = QTreeWidgetItem(self.table, [texts[0], *(_two_lines(text) for text in texts[1:])])
             item.setData(0, _RESULT, result)
             font = item.font(0)

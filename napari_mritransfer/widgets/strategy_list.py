@@ -64,12 +64,9 @@ class StrategyList(QWidget):
 
         Those that find nothing to learn in the network cannot be ticked.
         """
-        total = counts.get("ft", 0)
         for name, label in self._counts.items():
             count = counts.get(name)
-            part = count / total if count and total else 0.0
-            share = "" if not part else " (<1%)" if part < 0.005 else f" ({part:.0%})"
-            label.setText("…" if count is None else f"{_short(count)}{share}" if count else "none")
+            label.setText("…" if count is None else _told(count, counts.get("ft", 0)))
             self._boxes[name].setEnabled(count != 0)
             if count == 0:
                 self._boxes[name].setChecked(False)
@@ -84,6 +81,14 @@ def _grid() -> QGridLayout:
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setColumnStretch(0, 1)
     return grid
+
+
+def _told(count: int, total: int) -> str:
+    """With its share of all."""
+    if not count:
+        return "none"
+    share = f" ({count / total:.0%})" if total else ""
+    return _short(count) + share.replace("(0%)", "(<1%)")
 
 
 def _short(count: int) -> str:

@@ -51,7 +51,7 @@ def test_a_row_for_every_method_and_size_the_baseline_first(done):
     }
     assert all(one.scores["n"] == 18 for one in done.results)
     assert all(one.learned_from == (6 if one.size else 12) for one in done.results)
-    assert len(cells(done.results[0], done.label, 2)) == len(heading(done.label))
+    assert len(cells(done.results[0], done)) == len(heading(done.label))
     assert "years" in sentence(done)
     assert max(len(word) for one in (*done.said, *done.warnings) for word in one.split()) <= 40, "a dock is narrow"
 

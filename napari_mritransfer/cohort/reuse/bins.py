@@ -76,7 +76,7 @@ class Bins:
     def as_text(self) -> str:
         """The inverse of `from_text`."""
         sigma = "" if self.sigma == self.width else f"/{self.sigma!r}"
-        return f"{self.start:g}/{self.stop:g}/{self.count}{sigma}"
+        return f"{self.start:.12g}/{self.stop:.12g}/{self.count}{sigma}"
 
     @property
     def stop(self) -> float:

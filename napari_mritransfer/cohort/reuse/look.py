@@ -112,7 +112,8 @@ def check_for_reuse(
     Returns
     -------
     checked
-        Scans that cannot be used are left out of it, and named among its problems.
+        Scans that cannot be used are left out of it, and named among its problems; the others are in the order of their
+        names.
 
     Raises
     ------

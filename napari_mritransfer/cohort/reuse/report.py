@@ -46,7 +46,7 @@ def write_reuse_report(
     if record.warnings:
         told = "".join(f"<p>{escape(warning)}</p>" for warning in record.warnings)
         parts.append(f'<aside class="warnings" aria-label="Warnings">{told}</aside>')
-    parts.append(_table(heading(record.label), [cells(one, record.label, digits) for one in record.results]))
+    parts.append(_table(heading(record.label), [cells(one, record) for one in record.results]))
     parts.append(f'<div class="convention">{"".join(f"<p>{escape(one)}</p>" for one in _CONVENTION)}</div>')
     if record.left_out:
         parts.append("<h2>Left out</h2>")
@@ -56,10 +56,8 @@ def write_reuse_report(
     parts.append("<h2>Differences between methods</h2>")
     _, metric, higher = main_metric(record.label)
     unit = f" in {record.label.unit}" if record.label.task == "regression" and record.label.unit else ""
-    for_first = "above 0" if higher else "below 0"
-    parts.append(
-        f"<p>{escape(f'{metric}{unit} of the first less that of the second: {for_first} the first is better.')}</p>"
-    )
+    side = "above" if higher else "below"
+    parts.append(f"<p>{metric}{escape(unit)} of the first less that of the second: {side} 0 the first is better.</p>")
     names = {one.method: one.label for one in record.results}
     parts.append(
         _table(

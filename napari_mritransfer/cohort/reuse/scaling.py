@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 _LEAST = 0.25  # of the features' root-mean-square spread
 
 
-class FeatureScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class FeatureScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn tells no types
     """Subtract the mean and divide by the standard deviation, or by a quarter of what is usual if that is more.
 
     A feature behind a rectifier may be zero for all training subjects but one. Its standard deviation is next to

@@ -28,17 +28,17 @@ def decimals(record: ReuseRecord) -> int:
     return int(np.clip(2 - np.floor(np.log10(error)), 0, 8))
 
 
-def cells(result: MethodResult, label: Label, decimals: int) -> tuple[str, ...]:
+def cells(result: MethodResult, record: ReuseRecord) -> tuple[str, ...]:
     """One row of that table; intervals of 95 % in brackets, over subjects."""
-    scores = result.scores
+    scores, digits = result.scores, decimals(record)
     own: tuple[str, ...]
-    if label.task == "regression":
+    if record.label.task == "regression":
         after = scores.get("corrected")
         own = (
-            _with_interval(scores, "mae", decimals), _with_interval(scores, "r2"),
-            _with_interval(scores, "bias", decimals, "+"),
+            _with_interval(scores, "mae", digits), _with_interval(scores, "r2"),
+            _with_interval(scores, "bias", digits, "+"),
             f"{scores['calibration_slope']:.2f}" if scores["correlation"] is not None else "–",
-            "–" if after is None else f"{after['mae']:.{decimals}f}",
+            "–" if after is None else f"{after['mae']:.{digits}f}",
         )  # fmt: skip
     else:
         own = (
@@ -56,15 +56,16 @@ def brief_heading(label: Label) -> tuple[str, ...]:
     return ("balanced accuracy", "AUC", "p")
 
 
-def brief_cells(result: MethodResult, label: Label, decimals: int) -> tuple[str, ...]:
+def brief_cells(result: MethodResult, record: ReuseRecord) -> tuple[str, ...]:
     """One row of that table."""
-    scores, p = result.scores, "–" if result.p is None else f"{result.p:.3f}"
-    name, second = ("mae", "r2") if label.task == "regression" else ("balanced_accuracy", "auc")
-    own = (_with_interval(scores, name, decimals), "–" if scores[second] is None else f"{scores[second]:.2f}")
-    if label.task != "regression":
+    scores, digits = result.scores, decimals(record)
+    p = "–" if result.p is None else f"{result.p:.3f}"
+    name, second = ("mae", "r2") if record.label.task == "regression" else ("balanced_accuracy", "auc")
+    own = (_with_interval(scores, name, digits), "–" if scores[second] is None else f"{scores[second]:.2f}")
+    if record.label.task != "regression":
         return (*own, p)
     after = scores.get("corrected")
-    return (*own, "–" if after is None else f"{after['mae']:.{decimals}f}", p)
+    return (*own, "–" if after is None else f"{after['mae']:.{digits}f}", p)
 
 
 def best_of(record: ReuseRecord) -> MethodResult | None:
@@ -93,9 +94,9 @@ def sentence(record: ReuseRecord) -> str:
     return f"{'Lowest error' if name == 'mae' else 'Highest score'}: {best.label}, {words}."
 
 
-def _with_interval(scores: Scores, name: str, decimals: int = 2, sign: str = "") -> str:
+def _with_interval(scores: Scores, name: str, digits: int = 2, sign: str = "") -> str:
     value, interval = scores[name], scores[f"{name}_interval"]
     if value is None or not np.isfinite(value):
         return "–"
-    how = f"{sign}.{decimals}f"
+    how = f"{sign}.{digits}f"
     return f"{value:{how}}" if interval is None else f"{value:{how}} ({interval[0]:{how}} to {interval[1]:{how}})"

@@ -7,6 +7,7 @@ import pytest
 from fake_reuse import config_for, write_table
 from qtpy.QtWidgets import QFileDialog
 
+from napari_mritransfer.cohort.reuse.bins import Bins
 from napari_mritransfer.cohort.reuse.config import ReuseConfig
 from napari_mritransfer.training.config import BadConfig
 from napari_mritransfer.training.events import Stopped
@@ -139,9 +140,27 @@ def test_sizes_that_are_no_numbers_are_refused_in_a_sentence(filled, orders):
 
 def test_form_and_configuration_say_the_same(table):
     config = config_for(
-        table, sizes=(4, 8), site="site", told={"label": "age", "unit": "years"}, bias_correction="all", seed=3
-    )
+        table, sizes=(4, 8), site="site", told={"label": "age", "unit": "years"}, bias_correction="all", seed=3,
+        bins=Bins(6.0, 2.0, 42, 2.0), weight_decay=0.02, task="regression", image_column="scan", subject_column="who",
+    )  # fmt: skip
     assert ReuseInputs.of(config).config() == config
+
+
+def test_what_a_configuration_sets_goes_through_the_form_unchanged(filled, table):
+    config = config_for(
+        table, bins=Bins(6.0, 2.0, 42, 2.0), weight_decay=0.02, task="regression", image_column="scan", batch=3
+    )
+    settings = ReuseInputs.of(config).settings
+    filled.settings.show_settings(settings)
+    assert filled.settings.values == settings
+
+
+@pytest.mark.parametrize("bins", [Bins(), Bins(6, 2, 42, 2), Bins(0.1, 0.07, 13, 0.07), Bins(-3, 1.5, 7, 0.4)])
+def test_bins_survive_being_typed(bins):
+    again = Bins.from_text(bins.as_text())
+    assert (again.start, again.count) == (bins.start, bins.count)
+    assert (again.width, again.sigma) == (pytest.approx(bins.width), pytest.approx(bins.sigma))
+    assert Bins.from_text("") is None
 
 
 def test_a_bad_table_is_refused_in_a_sentence_and_the_last_one_stays(filled, table, tmp_path, qtbot):
