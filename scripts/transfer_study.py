@@ -35,9 +35,9 @@ MODEL = "multiscale-contrast"
 PATTERN = SamplingPattern(rate=0.25, acs=0.08)
 RATES = {
     "scratch": (1e-3, 3e-3), "ft": (1e-4, 3e-4, 1e-3, 3e-3), "lft": (1e-3, 3e-3, 1e-2, 3e-2),
-    "last-layers": (3e-4, 1e-3, 3e-3), "first-layers": (3e-4, 1e-3, 3e-3), "bias": (1e-3, 3e-3, 1e-2, 3e-2),
-    "ssf": (1e-3, 3e-3, 1e-2, 3e-2), "lora": (3e-4, 1e-3, 3e-3, 1e-2), "conv-adapter": (3e-4, 1e-3, 3e-3, 1e-2),
-    "l2-sp": (3e-4, 1e-3, 3e-3),
+    "last-layers": (1e-3, 3e-3), "first-layers": (1e-3, 3e-3), "bias": (1e-3, 3e-3, 1e-2, 3e-2),
+    "ssf": (3e-3, 1e-2, 3e-2), "lora": (1e-3, 3e-3, 1e-2), "conv-adapter": (3e-4, 1e-3, 3e-3, 1e-2),
+    "l2-sp": (1e-3, 3e-3),
 }  # fmt: skip
 SEEDS = (0, 1, 2)
 

@@ -62,7 +62,7 @@ def predict(
                 if names:
                     sampling = options.sampling(
                         options.pattern(kind, rate, acs, seed, 0), phase_encode, False, None, as_measured=False,
-                        coils=0, virtual_coils=0, combine_coils=False,
+                        smooth_phase=False, coils=0, virtual_coils=0, combine_coils=False,
                     )  # fmt: skip
                     record = undersample_and_attend(
                         str(scans[0]), names, sampling, networks, folder, pretrained=pretrained, slicing=slicing,

@@ -36,7 +36,7 @@ def models(as_json: AsJson = False) -> None:
 def _reconstruction_facts(card: ModelCard) -> dict[str, str]:
     return {
         "Parameters": f"{card.parameters['ft']:,}; LFT learns {card.parameters['lft']:,}",
-        "Trained at": f"{card.rates[0]:.0%} to {card.rates[1]:.0%} of {card.lines[0]} to {card.lines[1]} lines; "
+        "Trained at": f"{card.rates[0]:.0%} to {card.rates[1]:.0%} of {card.matrix}; "
         f"{', '.join(card.mask_kinds)} masks",
         **_told(card.training, card.metrics),
     }

@@ -45,6 +45,7 @@ def finetune(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    smooth_phase: options.SmoothPhase = False,
     epochs: Annotated[int, typer.Option(help="Epochs; a validation after each.")] = 10,
     steps_per_epoch: Annotated[int, typer.Option(help="Optimiser steps per epoch.")] = 25,
     batch: Annotated[int, typer.Option(help="Examples per step.")] = 4,
@@ -84,7 +85,7 @@ def finetune(
                 strategy_options={key: value for key, value in chosen.items() if value is not None}, slices=slices,
                 validation_slices=val_slices,
                 pattern=options.pattern(kind, rate, acs, seed, 0), phase_encode=phase_encode,
-                crop_to_support=not whole_matrix, snr_db=snr, loss=loss, optimiser=optimiser,
+                crop_to_support=not whole_matrix, snr_db=snr, smooth_phase=smooth_phase, loss=loss, optimiser=optimiser,
                 learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, steps_per_epoch=steps_per_epoch,
                 batch=batch, patience=patience, device=device, devices=devices, precision=precision, seed=seed,
             )  # fmt: skip

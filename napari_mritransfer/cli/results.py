@@ -82,6 +82,7 @@ def compare(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    smooth_phase: options.SmoothPhase = False,
     as_measured: options.AsMeasured = False,
     coils: options.Coils = 0,
     virtual_coils: options.VirtualCoils = 0,
@@ -112,7 +113,7 @@ def compare(
             raise BadInput(f"{folder} holds a run or the reference itself; choose another folder with --out.")
         sampling = options.sampling(
             options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
-            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+            smooth_phase=smooth_phase, coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
         )  # fmt: skip
         with progress() as bar:
             comparison = run(

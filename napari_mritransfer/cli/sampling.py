@@ -7,10 +7,14 @@ import typer
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.study.sampling import Sampling
 
-Kind = Annotated[MaskKind, typer.Option("--mask", help="How lines outside the centre are chosen.")]
-Rate = Annotated[float, typer.Option(help="Sampled fraction of the phase-encode lines, ACS included.")]
-Acs = Annotated[float, typer.Option(help="Fraction of the lines in the fully sampled centre.")]
-Seed = Annotated[int, typer.Option(help="Of the mask and of the noise.")]
+_MASKS = (
+    "How what lies outside the centre is chosen: lines, or samples of the ky–kz plane of a 3-D acquisition "
+    f"({', '.join(kind for kind in MaskKind if kind.is_plane)})."
+)
+Kind = Annotated[MaskKind, typer.Option("--mask", help=_MASKS)]
+Rate = Annotated[float, typer.Option(help="Sampled fraction of the lines, or of the plane, ACS included.")]
+Acs = Annotated[float, typer.Option(help="Fraction of the lines in the whole centre; of a plane, of either axis.")]
+Seed = Annotated[int, typer.Option(help="Of the mask, of the noise and of the phase.")]
 Offset = Annotated[int, typer.Option(help="First line of an equispaced mask.")]
 PhaseEncodeAxis = Annotated[
     Literal["y", "x"] | None, typer.Option("--phase-encode", help="Image axis of the lines; the file's own, or y.")
@@ -19,6 +23,7 @@ WholeMatrix = Annotated[
     bool, typer.Option("--whole-matrix", help="Also sample k-space that the scanner only zero-filled.")
 ]
 SnrDb = Annotated[float | None, typer.Option("--snr", help="Add noise: 20 log10(mean foreground / sigma), in dB.")]
+SmoothPhase = Annotated[bool, typer.Option("--smooth-phase", help="Simulate a smooth phase on a magnitude image.")]
 AsMeasured = Annotated[
     bool, typer.Option("--as-measured", help="The scan was undersampled when it was acquired: simulate nothing.")
 ]
@@ -39,7 +44,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 def sampling(
     pattern: SamplingPattern, phase_encode: str | None, whole_matrix: bool, snr: float | None, *,
-    as_measured: bool, coils: int, virtual_coils: int, combine_coils: bool,
+    as_measured: bool, smooth_phase: bool, coils: int, virtual_coils: int, combine_coils: bool,
 ) -> Sampling:  # fmt: skip
     """The sampling those options describe.
 
@@ -49,7 +54,8 @@ def sampling(
         If a number of coils makes no sense.
     """
     return Sampling.from_record({
-        **Sampling(pattern, phase_encode, not whole_matrix, snr, pattern.seed, as_measured).as_record(),
+        **Sampling(pattern, phase_encode, not whole_matrix, snr, pattern.seed, as_measured=as_measured).as_record(),
+        "smooth_phase": smooth_phase,
         "simulated_coils": coils, "virtual_coils": virtual_coils, "combine_coils": combine_coils,
     })  # fmt: skip
 

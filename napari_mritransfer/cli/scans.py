@@ -35,6 +35,7 @@ def undersample(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    smooth_phase: options.SmoothPhase = False,
     as_measured: options.AsMeasured = False,
     coils: options.Coils = 0,
     virtual_coils: options.VirtualCoils = 0,
@@ -55,7 +56,7 @@ def undersample(
         scan = load(path, variable=variable, axes=axes, series=series)
         sampling = options.sampling(
             options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
-            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+            smooth_phase=smooth_phase, coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
         )  # fmt: skip
         measurement = sampling.measure(scan)
         _write(zero_filled(measurement), measurement, scan, to)
@@ -78,6 +79,7 @@ def reconstruct(
     phase_encode: options.PhaseEncodeAxis = None,
     whole_matrix: options.WholeMatrix = False,
     snr: options.SnrDb = None,
+    smooth_phase: options.SmoothPhase = False,
     as_measured: options.AsMeasured = False,
     coils: options.Coils = 0,
     virtual_coils: options.VirtualCoils = 0,
@@ -106,7 +108,7 @@ def reconstruct(
         scan = load(path, variable=variable, axes=axes, series=series)
         sampling = options.sampling(
             options.pattern(kind, rate, acs, seed, offset), phase_encode, whole_matrix, snr, as_measured=as_measured,
-            coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
+            smooth_phase=smooth_phase, coils=coils, virtual_coils=virtual_coils, combine_coils=combine_coils,
         )  # fmt: skip
         measurement = sampling.measure(scan)
         warnings = remarks(scan, sampling, measurement)
@@ -158,8 +160,8 @@ def _measured(measurement: "Measurement", to: Path, scan: "Scan", notes: Sequenc
         "nominal_rate": mask.nominal_rate,
         "achieved_rate": mask.achieved_rate,
         "effective_rate": measurement.effective_rate,
-        "lines": mask.lines.size,
-        "measured_lines": int(mask.lines.sum()),
+        mask.unit: mask.lines.size,
+        f"measured_{mask.unit}": int(mask.lines.sum()),
         "phase_encode": measurement.phase_encode,
         "noise_sigma": measurement.noise_sigma,
         "coils": measurement.n_coils,

@@ -1,37 +1,56 @@
-"""Sampling masks for Cartesian k-space: which phase-encode lines are measured. NumPy only."""
+"""Sampling masks for Cartesian k-space: which lines, or samples of a plane, are measured. No torch here."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-Lines = NDArray[np.bool_]
+from napari_mritransfer.physics.line_masks import Lines, centre_only, equispaced, gaussian, variable_density
+from napari_mritransfer.physics.plane_masks import poisson_disc, radial, random_plane
+
+NEEDS_3D = (
+    "This mask needs a 3-D acquisition, where both in-plane axes are phase encodes (the ky–kz plane): a 2-D one reads "
+    "whole lines."
+)
 
 
 class MaskKind(StrEnum):
-    """How the lines outside the ACS are chosen; the values are what users type and read."""
+    """How the samples outside the ACS are chosen; the values are what users type and read."""
 
     RANDOM = "random"
     EQUISPACED = "equispaced"
     GAUSSIAN = "gaussian"
     CENTRE = "centre"
+    RANDOM_PLANE = "random-2d"
+    POISSON_DISC = "poisson-disc"
+    RADIAL = "radial"
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether samples of the ky–kz plane are chosen, which needs a 3-D acquisition, rather than lines."""
+        return self in (MaskKind.RANDOM_PLANE, MaskKind.POISSON_DISC, MaskKind.RADIAL)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the seed has a say."""
+        return self not in (MaskKind.EQUISPACED, MaskKind.CENTRE)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingPattern:
-    """What a person asks for: enough to make the same mask for any number of lines.
+    """What a person asks for: enough to make the same mask for any number of lines, or any plane.
 
     Attributes
     ----------
     kind
-        Distribution of the lines outside the ACS.
+        Distribution of the lines or samples outside the ACS.
     rate
-        Nominal sampled fraction, ACS lines included, in (0, 1].
+        Nominal sampled fraction, ACS included, in (0, 1].
     acs
-        Fraction of the lines in the fully sampled centre, in [0, rate].
+        Fraction of the lines in the fully sampled centre, in [0, rate]; over a plane the edge of the fully sampled
+        central block as a fraction of either axis, the block being no more than is sampled in all.
     seed
-        Of the random kinds; the same seed gives the same lines.
+        Of the random kinds and of the angle of the first spoke; the same seed gives the same mask.
     offset
         First line of the equispaced kind, counted from line 0; reduced modulo the spacing.
     """
@@ -41,6 +60,11 @@ class SamplingPattern:
     acs: float = 0.08
     seed: int = 0
     offset: int = 0
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether samples of the ky–kz plane are chosen rather than lines."""
+        return MaskKind(self.kind).is_plane  # plain strings are taken too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +95,11 @@ class SamplingMask:
     def is_plane(self) -> bool:
         """Whether samples were chosen along both in-plane axes, rather than whole lines."""
         return self.lines.ndim == 2
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in the plural: lines or samples."""
+        return "samples" if self.is_plane else "lines"
 
     @property
     def centre_lines(self) -> int:
@@ -114,16 +143,14 @@ def make(pattern: SamplingPattern, n_lines: int) -> SamplingMask:
     Raises
     ------
     ValueError
-        If the rate, the ACS or the number of lines is out of range, or the ACS lines alone exceed the rate.
+        If the rate, the ACS or the number of lines is out of range, the ACS lines alone exceed the rate, or the pattern
+        chooses samples of a plane.
     """
     if n_lines < 1:
         raise ValueError(f"A mask needs at least one phase-encode line, not {n_lines}.")
-    if not 0 < pattern.rate <= 1:
-        raise ValueError(f"The sampling rate is {pattern.rate:g}; give a fraction above 0 and up to 1, such as 0.25.")
-    if not 0 <= pattern.acs <= 1:
-        raise ValueError(f"The ACS fraction is {pattern.acs:g}; give a fraction from 0 to 1, such as 0.08.")
-    if pattern.kind not in tuple(MaskKind):  # plain strings are equal to their kind, but may be misspelt
-        raise ValueError(f"There is no mask kind called '{pattern.kind}'; choose one of: {', '.join(MaskKind)}.")
+    _check(pattern)
+    if pattern.is_plane:
+        raise ValueError(f"A {pattern.kind} mask is chosen over the whole plane, not along one axis.")
     if pattern.kind == MaskKind.CENTRE:
         return SamplingMask(centre_only(n_lines, pattern.rate), pattern)
     if pattern.acs > pattern.rate:
@@ -137,66 +164,48 @@ def make(pattern: SamplingPattern, n_lines: int) -> SamplingMask:
     return SamplingMask(draw(n_lines, pattern.rate, pattern.acs, seed=pattern.seed), pattern)
 
 
-def variable_density(n_lines: int, rate: float, acs: float = 0.08, *, power: float = 2.0, seed: int = 0) -> Lines:
-    """Random lines, denser towards the centre of k-space: density ``(1 - |k|) ** power``.
+def make_on_plane(pattern: SamplingPattern, shape: tuple[int, int], phase_encode: str) -> SamplingMask:
+    """The mask of any kind for k-space of one slice.
 
     Parameters
     ----------
-    n_lines
-        Number of phase-encode lines; line ``n_lines // 2`` is DC.
-    rate
-        Sampled fraction, ACS lines included, in (0, 1].
-    acs
-        Fraction of lines in the fully sampled centre, in [0, rate].
-    power
-        Steepness of the density; 0 is uniform.
-    seed
-        Of the draw.
+    shape
+        ``(ky, kx)``.
+    phase_encode
+        Image axis of the lines, y or x; of no account for the kinds that choose samples of the plane.
 
-    Returns
-    -------
-    lines
-        ``(n_lines,)`` bool; their mean is `rate` to within one line.
-
-    References
-    ----------
-    Lustig, Donoho, Pauly: Sparse MRI, Magn Reson Med 2007, 58:1182.
+    Raises
+    ------
+    ValueError
+        If the pattern does not fit.
     """
-    distance = _distance_from_centre(n_lines)
-    return _draw(n_lines, rate, acs, (1 - distance) ** power, seed)
+    _check(pattern)
+    if not pattern.is_plane:
+        return make(pattern, shape[0 if phase_encode == "y" else 1])
+    block = round(pattern.acs * shape[0]) * round(pattern.acs * shape[1])
+    if block > max(1, round(pattern.rate * shape[0] * shape[1])):
+        raise ValueError(
+            f"The ACS alone ({block / (shape[0] * shape[1]):.1%} of the plane) exceeds the sampling rate "
+            f"({pattern.rate:.1%}); lower the ACS or raise the rate."
+        )
+    draw = _PLANES[pattern.kind]
+    return SamplingMask(draw(shape, pattern.rate, pattern.acs, seed=pattern.seed), pattern, NEEDS_3D)
 
 
-def gaussian(n_lines: int, rate: float, acs: float = 0.08, *, sigma: float = 0.35, seed: int = 0) -> Lines:
-    """Random lines with a Gaussian density about DC; `sigma` in units of the half-width of k-space.
-
-    Parameters, returns: see `variable_density`.
-    """
-    distance = _distance_from_centre(n_lines)
-    return _draw(n_lines, rate, acs, np.exp(-0.5 * (distance / sigma) ** 2), seed)
-
-
-def equispaced(n_lines: int, spacing: int, acs: float = 0.08, *, offset: int = 0) -> Lines:
-    """Every `spacing`-th line from ``offset % spacing`` on, one constant gap throughout, plus the ACS.
-
-    Returns
-    -------
-    lines
-        ``(n_lines,)`` bool.
-    """
-    lines = _acs_lines(n_lines, acs)
-    lines[offset % spacing :: spacing] = True
-    return lines
+def _check(pattern: SamplingPattern) -> None:
+    if not 0 < pattern.rate <= 1:
+        raise ValueError(f"The sampling rate is {pattern.rate:g}; give a fraction above 0 and up to 1, such as 0.25.")
+    if not 0 <= pattern.acs <= 1:
+        raise ValueError(f"The ACS fraction is {pattern.acs:g}; give a fraction from 0 to 1, such as 0.08.")
+    if pattern.kind not in tuple(MaskKind):  # plain strings are equal to their kind, but may be misspelt
+        raise ValueError(f"There is no mask kind called '{pattern.kind}'; choose one of: {', '.join(MaskKind)}.")
 
 
-def centre_only(n_lines: int, rate: float) -> Lines:
-    """The central block of lines, nothing outside: a plain loss of resolution.
-
-    Returns
-    -------
-    lines
-        ``(n_lines,)`` bool; their mean is `rate` to within one line.
-    """
-    return _acs_lines(n_lines, max(rate, 1 / n_lines))
+_PLANES = {
+    MaskKind.RANDOM_PLANE: random_plane,
+    MaskKind.POISSON_DISC: poisson_disc,
+    MaskKind.RADIAL: radial,
+}
 
 
 def _equispaced_nearest(pattern: SamplingPattern, n_lines: int) -> SamplingMask:
@@ -212,27 +221,3 @@ def _equispaced_nearest(pattern: SamplingPattern, n_lines: int) -> SamplingMask:
             f"{lines.mean():.1%}, the nearest there is to {pattern.rate:.1%}."
         )
     return SamplingMask(lines, pattern, note)
-
-
-def _distance_from_centre(n_lines: int) -> NDArray[np.float64]:
-    """Distance of each line from DC, 0 to below 1, so that every line can be drawn."""
-    return np.abs(np.arange(n_lines) - n_lines // 2) / (n_lines // 2 + 1)
-
-
-def _acs_lines(n_lines: int, acs: float) -> Lines:
-    lines = np.zeros(n_lines, dtype=bool)
-    count = round(acs * n_lines)
-    start = n_lines // 2 - count // 2
-    lines[start : start + count] = True
-    return lines
-
-
-def _draw(n_lines: int, rate: float, acs: float, density: NDArray[np.float64], seed: int) -> Lines:
-    """The ACS plus lines drawn without replacement until the rate is met."""
-    lines = _acs_lines(n_lines, acs)
-    missing = max(1, round(rate * n_lines)) - int(lines.sum())
-    if missing > 0:
-        weights = np.where(lines, 0.0, density)
-        drawn = np.random.default_rng(seed).choice(n_lines, size=missing, replace=False, p=weights / weights.sum())
-        lines[drawn] = True
-    return lines

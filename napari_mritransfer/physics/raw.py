@@ -119,15 +119,15 @@ def undersample_raw(
     snr_db: float | None = None,
     noise_seed: int = 0,
 ) -> Measurement:
-    """Leave out measured lines of raw k-space; what was left out is the reference.
+    """Leave out measured lines or samples of raw k-space; what was left out is the reference.
 
-    The pattern is laid over the measured lines only, so that its rate counts nothing that the scanner filled with
+    The pattern is laid over what was measured only, so that its rate counts nothing that the scanner filled with
     zeros. The reference has the root sum of squares of all coils as its magnitude and the phase of their combination.
 
     Parameters
     ----------
     pattern
-        Sampling along `phase_encode`; every slice gets the same lines.
+        Sampling along `phase_encode`, or over the plane; every slice gets the same mask.
     snr_db, noise_seed
         Noise added to every coil, as in `undersample`.
 
@@ -164,7 +164,9 @@ def combined(acquired: Acquired) -> Acquired:
     return replace(acquired, kspace=fourier(image)[:, :, None])
 
 
-def simulated_coils(image: Tensor, n_coils: int, seed: int, *, crop_to_support: bool) -> Acquired:
+def simulated_coils(
+    image: Tensor, n_coils: int, seed: int, *, crop_to_support: bool, support: tuple[int, int] | None = None
+) -> Acquired:
     """Fully sampled k-space of an image as `n_coils` simulated coils would see it.
 
     Parameters
@@ -173,11 +175,13 @@ def simulated_coils(image: Tensor, n_coils: int, seed: int, *, crop_to_support: 
         ``(frame, slice, y, x)``.
     crop_to_support
         Leave out k-space that the scanner only zero-filled, as `undersample` does.
+    support
+        ``(ky, kx)`` that hold signal; found in `image` if omitted.
     """
     matrix = (image.shape[-2], image.shape[-1])
     kspace = fourier(image.to(torch.complex64))
     if crop_to_support:
-        kspace = centre_crop_or_pad(kspace, support_of(image))
+        kspace = centre_crop_or_pad(kspace, support or support_of(image))
     box = (kspace.shape[-2], kspace.shape[-1])
     coils = expand(inverse_fourier(kspace), simulated_maps(n_coils, box, seed).to(torch.complex64))
     return Acquired(fourier(coils), np.ones(box, dtype=bool), matrix, box)

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from napari_mritransfer.physics.extent import Sampled, measured_lines
-from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
+from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make_on_plane
 
 _PARTIAL = "Only one side of k-space was measured to its end (partial Fourier)."
 
@@ -25,7 +25,7 @@ def found_mask(sampled: Sampled, phase_encode: Literal["y", "x"]) -> SamplingMas
 def drawn_mask(
     pattern: SamplingPattern, sampled: Sampled, support: tuple[int, int], phase_encode: Literal["y", "x"]
 ) -> SamplingMask:
-    """What a pattern leaves of what was measured; only measured lines can be kept.
+    """What a pattern leaves of what was measured; nothing else can be kept.
 
     Parameters
     ----------
@@ -40,10 +40,9 @@ def drawn_mask(
         If the pattern does not fit.
     """
     lines, are_whole = measured_lines(sampled, phase_encode)
-    drawn = make(pattern, len(lines))
+    drawn = make_on_plane(pattern, (sampled.shape[0], sampled.shape[1]), phase_encode)
     n_support, dc = support[0 if phase_encode == "y" else 1], len(lines) // 2
     is_partial = not lines[dc - n_support // 2 : dc - n_support // 2 + n_support].all()
-    kept = drawn.lines & lines
-    if not are_whole:
-        kept = sampled & (kept[:, None] if phase_encode == "y" else kept[None, :])
+    has_lines = are_whole and not pattern.is_plane
+    kept = drawn.lines & lines if has_lines else sampled & drawn.on_plane(phase_encode)
     return SamplingMask(kept, pattern, f"{drawn.note} {_PARTIAL}".strip() if is_partial else drawn.note)

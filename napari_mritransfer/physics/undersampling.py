@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_mritransfer.physics.coils import root_sum_of_squares
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
-from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make
+from napari_mritransfer.physics.masks import SamplingMask, SamplingPattern, make_on_plane
 from napari_mritransfer.physics.support import measured_support
 
 PhaseEncode = Literal["y", "x"]
@@ -88,7 +88,7 @@ class Measurement:
     def describe_rate(self) -> str:
         """The rates for a person: nominal, achieved and, where it differs, effective."""
         if self.mask.pattern is None:
-            return f"as measured, {self.mask.achieved_rate:.1%} of the {'samples' if self.mask.is_plane else 'lines'}"
+            return f"as measured, {self.mask.achieved_rate:.1%} of the {self.mask.unit}"
         text = f"nominal {self.mask.pattern.rate:.1%}, achieved {self.mask.achieved_rate:.1%}"
         if abs(self.effective_rate - self.mask.achieved_rate) > 1e-9:
             text += f", effective {self.effective_rate:.1%} of the lines that hold signal"
@@ -112,7 +112,7 @@ def undersample(
     snr_db: float | None = None,
     noise_seed: int = 0,
 ) -> Measurement:
-    """Simulate a one-dimensionally undersampled acquisition of an image.
+    """Simulate an undersampled acquisition of an image.
 
     Clinical images are often zero-filled by the scanner: part of their k-space was never measured, and sampling it
     flatters every method. By default it is cut away first, so that the rate counts measured lines only; otherwise
@@ -123,7 +123,7 @@ def undersample(
     image
         ``(frame, slice, y, x)`` real or complex.
     pattern
-        Sampling along `phase_encode`; every slice gets the same lines.
+        Sampling along `phase_encode`, or over the plane; every slice gets the same mask.
     crop_to_support
         Cut k-space to its measured support along both in-plane axes.
     support
@@ -156,7 +156,7 @@ def undersample(
     if snr_db is not None:
         sigma = signal_level(reference.abs()) / 10 ** (snr_db / 20)
         kspace = kspace + added_noise(kspace, sigma, noise_seed)
-    mask = make(pattern, kspace.shape[-2 if phase_encode == "y" else -1])
+    mask = make_on_plane(pattern, (kspace.shape[-2], kspace.shape[-1]), phase_encode)
     lines = torch.from_numpy(mask.on_plane(phase_encode)).to(kspace.device)
     measured = torch.where(lines, kspace, 0)
     return Measurement(

@@ -225,8 +225,8 @@ def _measured(comparison: Comparison) -> dict[str, str]:
     scan, measurement = comparison.scan, comparison.measurement
     mask, axis = measurement.mask, measurement.phase_encode
     if mask.pattern is None:
-        unit = "samples" if mask.is_plane else "lines"
-        lines = f"{mask.lines.sum()} of {mask.lines.size} {unit} hold signal, {mask.centre_lines} around the centre"
+        counted = f"{mask.lines.sum()} of {mask.lines.size} {mask.unit}"
+        lines = f"{counted} hold signal, {mask.centre_lines} around the centre"
     else:
         lines = f"{mask.pattern.kind}, ACS {mask.pattern.acs:.1%}, seed {mask.pattern.seed}"
     return {

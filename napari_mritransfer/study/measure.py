@@ -11,6 +11,7 @@ from napari_mritransfer.io.kspace import KSpace
 from napari_mritransfer.physics.compression import compress_coils
 from napari_mritransfer.physics.extent import missing_along
 from napari_mritransfer.physics.measured import measured
+from napari_mritransfer.physics.phase import smooth_phase
 from napari_mritransfer.physics.raw import (
     Acquired,
     as_measured,
@@ -18,11 +19,12 @@ from napari_mritransfer.physics.raw import (
     simulated_coils,
     undersample_raw,
 )
-from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, undersample
+from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, support_of, undersample
 
 if TYPE_CHECKING:
     from napari_mritransfer.study.sampling import Sampling
 
+_HAS_PHASE = "This scan has a phase of its own; leave the simulated smooth phase out."
 _FAINTEST = 1e-15  # powers and their products must stay above float32's 1e-38; scanners' smallest units are about 1e-9
 
 
@@ -40,13 +42,19 @@ def measure_image(scan: Scan, sampling: "Sampling") -> Measurement:
         raise ValueError("An image has no coils to compress or to combine; leave that out, or open its raw data.")
     if sampling.as_measured:
         return measured(image, axis)
+    support = support_of(image)
+    if sampling.smooth_phase:
+        if image.is_complex():
+            raise ValueError(_HAS_PHASE)
+        image = image * smooth_phase((image.shape[-2], image.shape[-1]), sampling.noise_seed)
     if sampling.simulated_coils:
         acquired = simulated_coils(
-            image, sampling.simulated_coils, sampling.noise_seed, crop_to_support=sampling.crop_to_support
-        )
+            image, sampling.simulated_coils, sampling.noise_seed,
+            crop_to_support=sampling.crop_to_support, support=support,
+        )  # fmt: skip
         return _left_out(acquired, axis, sampling)
     return undersample(
-        image, sampling.pattern, phase_encode=axis,
+        image, sampling.pattern, phase_encode=axis, support=support,
         crop_to_support=sampling.crop_to_support, snr_db=sampling.snr_db, noise_seed=sampling.noise_seed,
     )  # fmt: skip
 
@@ -63,6 +71,8 @@ def measure_raw(scan: Scan, kspace: KSpace, sampling: "Sampling") -> Measurement
     """
     if sampling.simulated_coils:
         raise ValueError("This scan holds k-space already, so coils are not simulated; leave them out.")
+    if sampling.smooth_phase:
+        raise ValueError(_HAS_PHASE)
     sampled = kspace.measured()
     axis = _axis(sampling, scan, missing_along(sampled))
     samples = torch.from_numpy(kspace.array())

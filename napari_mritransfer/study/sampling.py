@@ -41,6 +41,8 @@ class Sampling:
         Of the simulation; see `physics.undersampling.undersample`.
     phase_encode
         Image axis the lines run along; None takes the scan's own, or y.
+    smooth_phase
+        Simulate a smooth phase on a magnitude image first, see `physics.phase`; `noise_seed` draws it.
     as_measured
         Nothing is simulated: the scan is complex or raw and was undersampled when it was acquired; see
         `physics.measured` and `physics.raw`.
@@ -57,6 +59,7 @@ class Sampling:
     crop_to_support: bool = True
     snr_db: float | None = None
     noise_seed: int = 0
+    smooth_phase: bool = False
     as_measured: bool = False
     simulated_coils: int = 0
     virtual_coils: int = 0
@@ -74,6 +77,8 @@ class Sampling:
             raise BadConfig(f"The phase-encode axis is y or x, not '{self.phase_encode}'.")
         if self.as_measured and self.snr_db is not None:
             raise BadConfig("Noise is added to simulated measurements only; leave it out for a scan taken as measured.")
+        if self.as_measured and self.smooth_phase:
+            raise BadConfig("A phase is simulated on magnitude images only; leave it out for a scan taken as measured.")
         if self.as_measured and self.combine_coils:
             raise BadConfig("Coils are combined where everything was measured; leave it out for a scan as measured.")
         if self.as_measured and self.simulated_coils:
@@ -127,6 +132,8 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
         found = [RETROSPECTIVE[scan.origin]]
     else:
         found = [SIMULATED[scan.origin]] if scan.origin in SIMULATED else []
+    if sampling.smooth_phase:
+        found.append("The image's phase is simulated too: smooth, and drawn by the seed.")
     if sampling.simulated_coils and scan.kspace is None:
         found.append(f"The sensitivities of the {sampling.simulated_coils} coils are simulated too.")
     if measurement.kspace.ndim == 5 and measurement.maps is None:
@@ -166,11 +173,16 @@ def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> 
             found.append(f"{method.name} was trained or validated on this subject, so its {what} it.")
         ours, theirs = measurement.mask.pattern, config.pattern
         if ours is not None and (ours.kind, ours.rate) != (theirs.kind, theirs.rate):
-            found.append(f"{method.name} was trained for {theirs.kind} masks at {theirs.rate:.0%} of the lines.")
+            unit = "samples" if theirs.is_plane else "lines"
+            found.append(f"{method.name} was trained for {theirs.kind} masks at {theirs.rate:.0%} of the {unit}.")
+        if ours is None and measurement.mask.is_plane != theirs.is_plane:
+            ours_is, theirs_is = ("samples", "lines") if measurement.mask.is_plane else ("lines", "samples")
+            found.append(f"{method.name} was trained for masks of {theirs_is}, and this scan has one of {ours_is}.")
         # of lines that were found in a scan nobody knows the kind, only how many there are
-        if ours is None and abs(measurement.mask.achieved_rate - theirs.rate) > 1 / len(measurement.mask.lines):
-            found.append(f"{method.name} was trained for {theirs.rate:.0%} of the lines.")
-        if config.phase_encode not in (None, measurement.phase_encode):
+        elif ours is None and abs(measurement.mask.achieved_rate - theirs.rate) > 1 / len(measurement.mask.lines):
+            found.append(f"{method.name} was trained for {theirs.rate:.0%} of the {measurement.mask.unit}.")
+        has_lines = not (measurement.mask.is_plane or theirs.is_plane)
+        if has_lines and config.phase_encode not in (None, measurement.phase_encode):
             found.append(f"{method.name} was trained for lines along {config.phase_encode}.")
     return found
 
@@ -207,6 +219,7 @@ _SETTINGS: dict[str, _Rule] = {
         f"a finite number of decibels from -{LARGEST_SNR_DB} to {LARGEST_SNR_DB}, or nothing",
     ),
     "noise_seed": _WHOLE,
+    "smooth_phase": _FLAG,
     "as_measured": _FLAG,
     "simulated_coils": _COILS,
     "virtual_coils": _COILS,

@@ -56,7 +56,7 @@ class FinetuneConfig:
     validation_slices
         Number of validation slices, evenly spaced over the tissue of the validation scans.
     pattern
-        Sampling; training draws new lines of this kind, rate and ACS for every example.
+        Sampling; training draws a new mask of this kind, rate and ACS for every example.
     phase_encode
         Image axis the lines run along; None takes the scan's own, or y.
     crop_to_support
@@ -67,8 +67,11 @@ class FinetuneConfig:
         `learning_rate` None takes the strategy's default.
     epochs, steps_per_epoch, batch
         An epoch is so many optimiser steps, then a validation: few target slices are seen many times under new masks.
+    smooth_phase
+        Simulate a smooth phase on magnitude images, another for every example; see `physics.phase`.
     strip_rows
-        Train on strips of so many readout rows (exact for one-dimensional masks); 0 takes whole slices.
+        Train on strips of so many readout rows (exact for one-dimensional masks); 0 takes whole slices, as masks over
+        the plane always do.
     patience
         Stop after so many epochs without a better validation; 0 never does.
     device
@@ -92,6 +95,7 @@ class FinetuneConfig:
     phase_encode: Literal["y", "x"] | None = None
     crop_to_support: bool = True
     snr_db: float | None = None
+    smooth_phase: bool = False
     loss: Loss = Loss.L1
     optimiser: Optimiser = Optimiser.ADAM
     learning_rate: float | None = None

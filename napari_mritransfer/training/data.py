@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
-from napari_mritransfer.physics.masks import make
-from napari_mritransfer.physics.undersampling import Measurement
+from napari_mritransfer.physics.masks import MaskKind, make_on_plane
+from napari_mritransfer.physics.phase import smooth_phase
+from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode
 from napari_mritransfer.recon.hybrid import phase_encode_last
 from napari_mritransfer.recon.network import cropped
 from napari_mritransfer.recon.scaling import intensity_scale
@@ -21,34 +22,37 @@ from napari_mritransfer.training.target import TargetScan
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """One batch in hybrid space, scaled to about 1.
+    """One batch scaled to about 1, in hybrid space, or in k-space where masks choose samples of the plane.
 
     Attributes
     ----------
     kspace
         ``(batch, rows, lines)`` complex64, zero where not measured; with several coils ``(batch, coil, rows, lines)``.
     mask
-        ``(batch, 1, lines)`` bool.
+        ``(batch, 1, lines)`` or ``(batch, rows, lines)`` bool.
     target
         ``(batch, rows, lines)`` complex64 image: fully sampled, without added noise.
     maps
         ``(batch, coil, rows, lines)`` sensitivity maps; None for one coil.
+    axes
+        Of `kspace`, those that are k-space.
     """
 
     kspace: Tensor
     mask: Tensor
     target: Tensor
     maps: Tensor | None = None
+    axes: tuple[int, ...] = (-1,)
 
     def to(self, device: torch.device) -> "Examples":
         """The same on a device."""
         maps = None if self.maps is None else self.maps.to(device)
-        return Examples(self.kspace.to(device), self.mask.to(device), self.target.to(device), maps)
+        return Examples(self.kspace.to(device), self.mask.to(device), self.target.to(device), maps, self.axes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSlices:
-    """The target slices of one scan, phase encode last.
+    """The target slices of one scan, phase encode last; as they are shown where masks choose samples of the plane.
 
     Attributes
     ----------
@@ -58,8 +62,8 @@ class TrainingSlices:
         ``(slice, rows, lines)`` complex64 image without it.
     maps
         ``(slice, coil, rows, lines)``; None for one coil.
-    lines
-        ``(lines,)`` bool, those that can be measured: all but for partial Fourier.
+    measurable
+        ``(1, lines)`` or ``(rows, lines)`` bool, what can be measured: all but for partial Fourier.
     matrix, crop
         ``(rows, lines)`` that images are shown on, and cropped to after sampling; `crop` None where they are not.
     """
@@ -67,7 +71,7 @@ class TrainingSlices:
     noisy: Tensor
     clean: Tensor
     maps: Tensor | None
-    lines: Tensor
+    measurable: Tensor
     matrix: tuple[int, int]
     crop: tuple[int, int] | None
 
@@ -107,20 +111,28 @@ class TargetData:
                 noisy, clean = noisy.flip(axis), clean.flip(axis)
                 maps = None if maps is None else maps.flip(axis)
         rows, lines = noisy.shape[-2:]
+        axes = (-2, -1) if config.pattern.is_plane else (-1,)
         patterns = [
             replace(config.pattern, seed=int(rng.integers(2**31)), offset=int(rng.integers(lines)))
             for _ in range(batch)
         ]
-        mask = torch.from_numpy(np.stack([make(pattern, lines).lines for pattern in patterns[share]]))[:, None, :]
-        mask = mask & scan.lines
+        masks = [make_on_plane(pattern, (rows, lines), "x").on_plane("x") for pattern in patterns[share]]
+        mask = torch.from_numpy(np.stack(masks)) & scan.measurable
+        if config.smooth_phase:
+            seeds = rng.integers(2**31, size=batch).tolist()[share]
+            phasors = torch.stack([smooth_phase((rows, lines), seed) for seed in seeds])
+            noisy, clean = noisy * phasors, clean * phasors
         coil_mask = mask[:, None] if noisy.ndim == 4 else mask
-        kspace = torch.where(coil_mask, fourier(noisy, (-1,)), 0)
+        kspace = torch.where(coil_mask, fourier(noisy, axes), 0)
         if scan.crop is not None:
-            kspace = inverse_fourier(cropped(fourier(kspace, (-2,)), scan.matrix, scan.crop), (-2,))
+            readout = tuple(axis for axis in (-2, -1) if axis not in axes)
+            whole = fourier(kspace, readout) if readout else kspace
+            kspace = cropped(whole, scan.matrix, scan.crop)
+            kspace = inverse_fourier(kspace, readout) if readout else kspace
             clean = inverse_fourier(cropped(fourier(clean), scan.matrix, scan.crop))
             rows, maps = scan.crop[0], None
-        scale = intensity_scale(kspace)
-        height = config.strip_rows or rows
+        scale = intensity_scale(kspace, axes)
+        height = config.strip_rows if config.strip_rows and not config.pattern.is_plane else rows
         starts = rng.integers(max(1, rows - height + 1), size=batch).tolist()[share]
         strips = [slice(start, start + height) for start in starts]
 
@@ -128,7 +140,7 @@ class TargetData:
             return torch.stack([image[..., strip, :] for image, strip in zip(images, strips, strict=True)])
 
         kspace = kspace / (scale if kspace.ndim == 3 else scale[:, None])
-        return Examples(cut(kspace), mask, cut(clean / scale), None if maps is None else cut(maps))
+        return Examples(cut(kspace), mask, cut(clean / scale), None if maps is None else cut(maps), axes)
 
 
 def load_target(
@@ -190,24 +202,30 @@ def _picked(path: str, slices: tuple[int, ...], available: int) -> list[int]:
 def _training_slices(
     scan: TargetScan, slices: list[int], config: FinetuneConfig, number: int, *, crop_images: bool
 ) -> TrainingSlices:
-    full = scan.measure(slices, replace(config.pattern, rate=1.0), config, config.seed + number)
+    plain = replace(config, smooth_phase=False)  # drawn anew for every example
+    # of lines whatever the pattern: at the full rate all are the same, and these are whole at once
+    everything = replace(config.pattern, kind=MaskKind.RANDOM, rate=1.0)
+    full = scan.measure(slices, everything, plain, config.seed + number)
     # says now, in one sentence, if the pattern does not fit; and coil maps must come from its centre, not from all
-    part = scan.measure(slices, config.pattern, config, config.seed + number)
+    part = scan.measure(slices, config.pattern, plain, config.seed + number)
     if config.loss is Loss.L1_SSIM and min(full.kspace.shape[-2:]) < SSIM_WINDOW:
         raise BadConfig(f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} voxels; choose the loss 'l1' or 'mse'.")
     assert part.reference is not None
-    maps = None if part.maps is None else phase_encode_last(part.maps, scan.phase_encode).contiguous()
     matrix, crop = part.matrix, part.crop if crop_images else None
-    if scan.phase_encode == "y":
+    measurable = full.mask.on_plane(scan.phase_encode)
+    if config.pattern.is_plane:
+        axis: PhaseEncode = "x"  # slices lie as they are shown, as they do when they are reconstructed
+    else:
+        axis = scan.phase_encode
+        measurable = np.atleast_2d(measurable.any(1 if axis == "y" else 0))
+    maps = None if part.maps is None else phase_encode_last(part.maps, axis).contiguous()
+    if axis == "y":
         matrix, crop = matrix[::-1], None if crop is None else crop[::-1]
-    lines = torch.from_numpy(full.mask.lines)
-    if full.mask.is_plane:
-        lines = lines.any(1 if scan.phase_encode == "y" else 0)
     return TrainingSlices(
-        phase_encode_last(inverse_fourier(full.kspace)[0], scan.phase_encode).contiguous(),
-        phase_encode_last(part.reference[0], scan.phase_encode).contiguous(),
+        phase_encode_last(inverse_fourier(full.kspace)[0], axis).contiguous(),
+        phase_encode_last(part.reference[0], axis).contiguous(),
         maps,
-        lines,
+        torch.from_numpy(measurable),
         matrix,
         crop,
     )

@@ -69,7 +69,7 @@ class ReconstructionWork:
     def batch_loss(self, wrapped: nn.Module, step: int, share: slice, device: torch.device) -> tuple[Tensor, int]:
         """Mean loss of freshly undersampled slices."""
         examples = self.data.draw(self.settings, step, share).to(device)
-        image = wrapped(examples.kspace, examples.mask, (-1,), examples.maps)
+        image = wrapped(examples.kspace, examples.mask, examples.axes, examples.maps)
         loss = loss_value(self.settings.loss, image, examples.target)
         if (own := getattr(self.network, "auxiliary_loss", None)) is not None:
             loss = loss + own
@@ -96,13 +96,16 @@ class ReconstructionWork:
         for measurement in self.data.validation:
             check_stop()
             scores.append(validation_psnr(measurement, zero_filled(measurement)))
-        warnings = [*self.base.notes, *self.data.warnings, *([self.report.warning] if self.report.warning else [])]
+        notes = [measurement.mask.note for measurement in self.data.validation if measurement.mask.note]
+        notes += [self.report.warning] if self.report.warning else []
+        warnings = [*self.base.notes, *self.data.warnings, *notes]
         if self.base.card is not None:
             for measurement in self.data.validation:
                 warnings += self.base.card.outside_of_training(
                     measurement.mask, measurement.readout_positions, measurement.n_coils
                 )
-        from_what = " K-space is simulated from the images." if self.data.is_simulated else ""
+        phase = ", with a smooth phase that is simulated too" if self.settings.smooth_phase else ""
+        from_what = f" K-space is simulated from the images{phase}." if self.data.is_simulated else ""
         return Started(
             self.settings.strategy, self.report.trainable, self.report.total, self.settings.steps, step, device,
             float(np.mean(scores)),

@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_mritransfer.io import Origin, Scan, load
 from napari_mritransfer.physics.extent import missing_along
 from napari_mritransfer.physics.masks import SamplingPattern
+from napari_mritransfer.physics.phase import smooth_phase
 from napari_mritransfer.physics.raw import Acquired, undersample_raw
 from napari_mritransfer.physics.undersampling import Measurement, PhaseEncode, assumed_axis, support_of, undersample
 from napari_mritransfer.training.config import BadConfig, FinetuneConfig
@@ -47,11 +48,15 @@ class TargetScan:
         ------
         UnreadableScan
             If it cannot be read.
+        BadConfig
+            If a phase would have to be simulated on top of its own.
         """
         scan = load(path)
         image = np.asarray(scan.image)
         known: PhaseEncode | None = config.phase_encode or scan.phase_encode
         support = None
+        if config.smooth_phase and (scan.kspace is not None or np.iscomplexobj(image)):
+            raise BadConfig(f"{path} has a phase of its own; leave the simulated smooth phase out.")
         if scan.kspace is None:
             support = support_of(torch.from_numpy(np.ascontiguousarray(image)))
         else:
@@ -79,8 +84,11 @@ class TargetScan:
                 return undersample_raw(
                     self._acquired(slices, config), pattern, self.phase_encode, snr_db=config.snr_db, noise_seed=seed
                 )
+            image = self._image(slices)
+            if config.smooth_phase:
+                image = image * smooth_phase((image.shape[-2], image.shape[-1]), seed)
             return undersample(
-                self._image(slices), pattern, phase_encode=self.phase_encode, support=self.support,
+                image, pattern, phase_encode=self.phase_encode, support=self.support,
                 crop_to_support=config.crop_to_support, snr_db=config.snr_db, noise_seed=seed,
             )  # fmt: skip
         except ValueError as error:

@@ -79,7 +79,8 @@ class FinetuneInputs:
                 model=self.model, train=self.train, validation=self.validation, strategy=strategy,
                 slices=self.slices, pattern=self.sampling.pattern,
                 phase_encode="y" if axis == "y" else "x" if axis == "x" else None,
-                crop_to_support=self.sampling.crop_to_support, snr_db=self.sampling.snr_db, device=self.device,
+                crop_to_support=self.sampling.crop_to_support, snr_db=self.sampling.snr_db,
+                smooth_phase=self.sampling.smooth_phase, device=self.device,
                 **chosen,
             )
             for strategy in self.strategies

@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint, QRect, Qt
 from qtpy.QtGui import QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_mritransfer.physics.masks import Lines
+from napari_mritransfer.physics.line_masks import Lines
 
 _HEIGHT = 96
 # The picture is k-space, not text: as on every console it is bright on black in any theme.

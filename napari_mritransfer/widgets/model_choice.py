@@ -158,7 +158,7 @@ def _card_text(card: ModelCard) -> str:
         "Network": f"{card.architecture}, {card.parameters.get('ft', 0):,} weights",
         "Masks": ", ".join(card.mask_kinds),
         "Sampling rate": f"{card.rates[0]:.0%} to {card.rates[1]:.0%}",
-        "Phase-encode lines": f"{card.lines[0]} to {card.lines[1]}",
+        "Phase encoding": card.matrix,
         **{_words(name): _value(value) for name, value in {**card.training, **card.metrics}.items()},
         "SHA-256": card.sha256[:16] + "…",
     }

@@ -20,6 +20,9 @@ _KINDS = [
     ("Random, bell-shaped", MaskKind.GAUSSIAN),
     ("Evenly spaced", MaskKind.EQUISPACED),
     ("Centre only", MaskKind.CENTRE),
+    ("3-D: random", MaskKind.RANDOM_PLANE),
+    ("3-D: Poisson disc", MaskKind.POISSON_DISC),
+    ("3-D: radial", MaskKind.RADIAL),
 ]
 _DIRECTIONS = [
     ("as the file says", Direction.FROM_FILE),
@@ -34,20 +37,21 @@ def _numbered(*numbers: int) -> list[tuple[str, int]]:
 
 _FIELDS: dict[str, dict[str, Any]] = {
     "kind": {
-        "label": "Lines", "choices": _KINDS,
-        "tooltip": "How the measured lines are spread over k-space; both random kinds are denser towards the centre",
+        "label": "Mask", "choices": _KINDS,
+        "tooltip": "Which lines of k-space are measured. Those called 3-D choose samples of the ky–kz "
+        "plane instead, which needs a 3-D acquisition. Random ones are denser towards the centre",
     },
     "rate_percent": {
         "label": "Measured", "min": 1.0, "max": 100.0, "step": 1.0,
-        "tooltip": "Share of the phase-encode lines that is measured, centre included; 25 % is 4 times faster",
+        "tooltip": "Share of the lines, or of the plane, that is measured, centre included; 25 % is 4 times faster",
     },
     "acs_percent": {
         "label": "Centre (ACS)", "min": 0.0, "max": 100.0, "step": 1.0,
-        "tooltip": "Share of the lines that is measured without gaps in the centre of k-space",
+        "tooltip": "Share of the lines that is measured without gaps in the centre of k-space; of each axis of a plane",
     },
     "seed": {
         "label": "Seed", "min": 0, "max": 2**31 - 1,
-        "tooltip": "The same number draws the same lines and the same noise again",
+        "tooltip": "The same number draws the same mask, noise and phase again",
     },
     "direction": {
         "label": "Phase encoding", "choices": _DIRECTIONS,
@@ -62,6 +66,10 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "snr_db": {
         "label": "SNR", "min": 0.0, "max": 80.0, "step": 1.0,
         "tooltip": "20 log10 of mean foreground over noise: 40 dB is 100 to 1, 20 dB is 10 to 1",
+    },
+    "smooth_phase": {
+        "text": "Add smooth phase",
+        "tooltip": "Magnitude images have no phase, which makes reconstruction easier than it is; simulate one",
     },
     "as_measured": {
         "text": "Already undersampled",
@@ -87,7 +95,7 @@ _AS_MEASURED = (
 )
 _SUFFIXES = {"rate_percent": " %", "acs_percent": " %", "snr_db": " dB"}
 _WAITING = "…"
-_OPTIONAL = {"as_measured", "virtual_coils", "combine_coils", "simulated_coils"}
+_OPTIONAL = {"smooth_phase", "as_measured", "virtual_coils", "combine_coils", "simulated_coils"}
 _DEFAULTS = SamplingInputs()
 
 
@@ -208,17 +216,17 @@ class SamplingForm(QWidget):
     def _show_rows(self, inputs: SamplingInputs) -> None:
         """Ask only what matters for the rest."""
         simulates = not inputs.as_measured
-        is_drawn = inputs.kind in (MaskKind.RANDOM, MaskKind.GAUSSIAN)
         offered = _offered(self._found)
         visible = {
             "kind": simulates,
-            "direction": not (inputs.as_measured and self._found is not None and self._found.is_scattered),
+            "direction": not inputs.kind.is_plane if simulates else not (self._found and self._found.is_scattered),
             "rate_percent": simulates,
             "acs_percent": simulates and inputs.kind is not MaskKind.CENTRE,
-            "seed": simulates and (is_drawn or inputs.add_noise),
+            "seed": simulates and (inputs.kind.is_drawn or inputs.add_noise or inputs.smooth_phase),
             "measured_only": simulates,
             "add_noise": simulates,
             "snr_db": simulates and inputs.add_noise,
+            "smooth_phase": "smooth_phase" in offered and simulates,
             "as_measured": "as_measured" in offered,
             "virtual_coils": "virtual_coils" in offered and not inputs.combine_coils,
             "combine_coils": "combine_coils" in offered and simulates,
@@ -234,7 +242,7 @@ def _offered(found: Examination | None) -> set[str]:
         return set()
     kspace, inside = found.kspace, found.inside
     if kspace is None or inside is None:
-        return {"simulated_coils"} | ({"as_measured"} if np.iscomplexobj(found.scan.image) else set())
+        return {"simulated_coils", "as_measured" if np.iscomplexobj(found.scan.image) else "smooth_phase"}
     is_whole = bool(inside.all())
     meant = {
         "as_measured": not is_whole,

@@ -33,13 +33,15 @@ class SamplingInputs:
     Attributes
     ----------
     rate_percent, acs_percent
-        Of the phase-encode lines.
+        Of the phase-encode lines; of the samples of a plane, and of either of its axes.
     seed
-        Of the lines and of the noise.
+        Of the mask, of the noise and of the phase.
     direction
         Image axis the lines are counted along.
     add_noise, snr_db
         Whether noise is added, and how much.
+    smooth_phase
+        Simulate a phase on a magnitude image.
     measured_only
         Count only lines that hold signal.
     as_measured
@@ -61,6 +63,7 @@ class SamplingInputs:
     measured_only: bool = True
     add_noise: bool = False
     snr_db: float = 30.0
+    smooth_phase: bool = False
     as_measured: bool = False
     virtual_coils: int = 0
     combine_coils: bool = False
@@ -77,6 +80,7 @@ class SamplingInputs:
             crop_to_support=self.measured_only,
             snr_db=self.snr_db if self.add_noise else None,
             noise_seed=self.seed,
+            smooth_phase=self.smooth_phase,
             simulated_coils=self.simulated_coils,
             virtual_coils=self.virtual_coils,
             combine_coils=self.combine_coils,
@@ -121,7 +125,10 @@ class LinesPreview:
     def _counted(self) -> list[str]:
         mask = self.mask
         told = f"{mask.lines.sum()} of {mask.lines.size} samples of the plane measured: {_percent(mask.achieved_rate)}"
-        return [told] if mask.pattern is None else [told, f"Asked for {_percent(mask.nominal_rate)} of the lines"]
+        if mask.pattern is None:
+            return [told]
+        unit = mask.unit if mask.pattern.is_plane else "lines"
+        return [told, f"Asked for {_percent(mask.nominal_rate)} of the {unit}; {mask.acceleration:.1f} times faster"]
 
     def _counted_lines(self) -> list[str]:
         mask, n_lines = self.mask, len(self.mask.lines)
@@ -157,8 +164,9 @@ def preview(inputs: SamplingInputs, found: Examination) -> LinesPreview:
     axis = sampling.phase_encode or found.scan.phase_encode or "y"
     matrix = found.scan.image.shape[2 if axis == "y" else 3]
     support = found.support[0 if axis == "y" else 1]
-    mask = masks.make(sampling.pattern, support if sampling.crop_to_support else matrix)
-    is_assumed = not (sampling.phase_encode or found.scan.phase_encode)
+    shape = found.support if sampling.crop_to_support else found.scan.image.shape[2:]
+    mask = masks.make_on_plane(sampling.pattern, (shape[0], shape[1]), axis)
+    is_assumed = not (sampling.phase_encode or found.scan.phase_encode or mask.is_plane)
     return LinesPreview(mask, axis, is_assumed, matrix, support)
 
 

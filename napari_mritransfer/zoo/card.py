@@ -34,7 +34,8 @@ class ModelCard:
     mask_kinds, rates, acs, lines
         Sampling trained on: kinds; smallest and largest rate, ACS fraction, number of phase-encode lines.
     rows
-        Smallest and largest number of readout positions of the images trained on.
+        Smallest and largest number of readout positions of the images trained on; of masks over the plane, where both
+        axes are phase encodes, it is the same as `lines`.
     training
         Data, licence, split, seed, steps, script: the sentences of the card.
     metrics
@@ -60,31 +61,49 @@ class ModelCard:
         """The safetensors file beside the card."""
         return Path(str(_FOLDER / f"{self.name}.safetensors"))
 
+    @property
+    def matrix(self) -> str:
+        """What it was trained on, for a person: so many lines, or so large a plane."""
+        if self.is_for_planes:
+            return f"planes of {self.rows[0]} to {self.rows[1]} samples each way"
+        return f"{self.lines[0]} to {self.lines[1]} lines"
+
+    @property
+    def is_for_planes(self) -> bool:
+        """Whether it was trained on samples of the ky–kz plane rather than on lines."""
+        return any(MaskKind(kind).is_plane for kind in self.mask_kinds)
+
     def outside_of_training(self, mask: SamplingMask, rows: int | None = None, coils: int = 1) -> list[str]:
         """Sentences on how a measurement differs from what the model was trained on; empty if it does not.
 
         Parameters
         ----------
         mask
-            Its sampled lines. Of lines that were found, not asked for, only what they show is judged: their kind is
-            unknown, and the block around DC may be longer than the ACS because neighbours happen to touch it.
+            Its sampled lines, or samples of the plane. Of those that were found, not asked for, only what they show is
+            judged: their kind is unknown, and the block around DC may be longer than the ACS because neighbours happen
+            to touch it.
         rows
-            Its number of readout positions; not judged if omitted.
+            Its number of readout positions; not judged if omitted, or of a plane.
         coils
             Its number of receive coils.
         """
-        seen = f"{self.name} was trained on combined coils; here it sees {coils} through their sensitivity maps."
-        if mask.is_plane:
-            told = [f"{self.name} was trained on whole lines, not on samples scattered over the plane."]
-            return told if coils == 1 else [*told, seen]
-        n_lines = len(mask.lines)
+        warnings = []
+        if coils > 1:
+            warnings.append(
+                f"{self.name} was trained on combined coils; here it sees {coils} through their sensitivity maps."
+            )
+        if mask.is_plane != self.is_for_planes:
+            kinds = ("samples scattered over the plane", "whole lines")
+            trained, here = kinds if self.is_for_planes else kinds[::-1]
+            better = next((card.name for card in model_cards() if card.is_for_planes == mask.is_plane), None)
+            advice = f"; {better} was trained on these" if better else ""
+            return [f"{self.name} was trained on {trained}, not on {here}{advice}.", *warnings]
         kind, acs, acs_fits = self._judged_centre(mask)
-        warnings = [] if coils == 1 else [seen]
         if kind is not None and str(kind) not in self.mask_kinds:
             warnings.append(f"{self.name} was not trained on {kind} masks.")
         if not self.rates[0] - 0.005 <= mask.achieved_rate <= self.rates[1] + 0.005:
             warnings.append(
-                f"{self.name} was trained at {self.rates[0]:.0%} to {self.rates[1]:.0%} of the lines, "
+                f"{self.name} was trained at {self.rates[0]:.0%} to {self.rates[1]:.0%} of the {mask.unit}, "
                 f"not at {mask.achieved_rate:.1%}."
             )
         if kind != MaskKind.CENTRE and not acs_fits:
@@ -92,6 +111,16 @@ class ModelCard:
                 f"{self.name} was trained with {self.acs[0]:.0%} to {self.acs[1]:.0%} of the lines in the ACS, "
                 f"not with {acs:.1%}."
             )
+        return warnings + self._outside_of_matrix(mask, rows)
+
+    def _outside_of_matrix(self, mask: SamplingMask, rows: int | None) -> list[str]:
+        if mask.is_plane:
+            if all(self.rows[0] <= length <= self.rows[1] for length in mask.lines.shape):
+                return []
+            matrix = " × ".join(str(length) for length in mask.lines.shape)
+            return [f"{self.name} was trained on planes of {self.rows[0]} to {self.rows[1]} samples, not {matrix}."]
+        warnings = []
+        n_lines = len(mask.lines)
         if not self.lines[0] <= n_lines <= self.lines[1]:
             warnings.append(
                 f"{self.name} was trained on {self.lines[0]} to {self.lines[1]} phase-encode lines, not on {n_lines}."

@@ -5,17 +5,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from napari_mritransfer.physics.masks import (
-    MaskKind,
-    SamplingPattern,
-    centre_only,
-    equispaced,
-    gaussian,
-    make,
-    variable_density,
-)
+from napari_mritransfer.physics.line_masks import centre_only, equispaced, gaussian, variable_density
+from napari_mritransfer.physics.masks import MaskKind, SamplingPattern, make, make_on_plane
 
-kinds = st.sampled_from(MaskKind)
+LINES = [kind for kind in MaskKind if not kind.is_plane]
+kinds = st.sampled_from(LINES)
 fractions = st.floats(0.0, 1.0)
 
 
@@ -111,8 +105,10 @@ def test_centre_only_needs_no_acs():
 def test_kinds_may_be_given_as_text():
     """A mask kind read from a JSON file is a plain string; it must not quietly become another kind."""
     for kind in MaskKind:
-        from_text = make(SamplingPattern(str(kind), 0.3, 0.08, seed=3), 64)
-        assert np.array_equal(from_text.lines, make(SamplingPattern(kind, 0.3, 0.08, seed=3), 64).lines)
+        from_text, drawn = (
+            make_on_plane(SamplingPattern(name, 0.3, 0.08, seed=3), (64, 48), "y") for name in (str(kind), kind)
+        )
+        assert np.array_equal(from_text.lines, drawn.lines)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +124,7 @@ def test_kinds_may_be_given_as_text():
         (SamplingPattern(rate=0.05, acs=0.08), 64, "lower the ACS or raise the rate"),
         (SamplingPattern(), 0, "at least one phase-encode line"),
         (SamplingPattern("spiral"), 64, "no mask kind called 'spiral'; choose one of: random"),
+        (SamplingPattern(MaskKind.RADIAL), 64, "radial mask is chosen over the whole plane"),
     ],
 )
 def test_impossible_requests_are_refused_in_one_sentence(pattern, n_lines, said):
