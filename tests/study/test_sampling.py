@@ -9,11 +9,12 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from heads import write_head
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mritransfer import load
-from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern
+from napari_mritransfer.physics.masks import NEEDS_3D, MaskKind, SamplingMask, SamplingPattern
 from napari_mritransfer.physics.undersampling import undersample, zero_filled
 from napari_mritransfer.study.methods import Method
 from napari_mritransfer.study.sampling import AS_MEASURED, Sampling, doubts, remarks
@@ -95,6 +96,34 @@ def test_a_scan_is_taken_as_it_was_measured(undersampled):
     assert measurement.mask.achieved_rate == pytest.approx(0.4, abs=1 / 44)
     assert remarks(scan, sampling, measurement) == [AS_MEASURED]
     assert any("y was assumed" in remark for remark in remarks(scan, Sampling(as_measured=True), measurement))
+
+
+def test_a_simulated_phase_is_told_and_refused_where_there_is_one(undersampled, tmp_path):
+    path = tmp_path / "head.nii"
+    write_head(path)
+    scan, sampling = load(path), Sampling(smooth_phase=True, noise_seed=3, phase_encode="y")
+    measurement = sampling.measure(scan)
+    assert not measurement.is_real
+    assert measurement.support == Sampling(phase_encode="y").measure(scan).support
+    assert any("phase is simulated too" in remark for remark in remarks(scan, sampling, measurement))
+    coils = replace(sampling, simulated_coils=4).measure(scan)
+    assert coils.kspace.shape[-2:] == measurement.kspace.shape[-2:]
+    with pytest.raises(BadConfig, match="has a phase of its own"):
+        Sampling(smooth_phase=True).measure(load(undersampled))
+    with pytest.raises(BadConfig, match="on magnitude images only"):
+        Sampling(smooth_phase=True, as_measured=True).measure(scan)
+
+
+def test_a_mask_over_the_plane_is_told_with_what_it_needs_and_who_was_trained_for_lines(tmp_path):
+    path = tmp_path / "head.nii"
+    write_head(path)
+    scan, sampling = load(path), Sampling(SamplingPattern(MaskKind.POISSON_DISC))
+    measurement = sampling.measure(scan)
+    told = remarks(scan, sampling, measurement)
+    assert NEEDS_3D in told
+    assert not any("assumed" in remark for remark in told)  # there is no axis to assume
+    (warning,) = model_card("multiscale-t1").outside_of_training(measurement.mask)
+    assert warning.startswith("multiscale-t1 was trained on whole lines, not on samples scattered over the plane")
 
 
 def test_what_cannot_be_taken_as_measured_is_bad_input(undersampled, tmp_path):

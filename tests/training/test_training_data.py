@@ -7,7 +7,7 @@ import torch
 from heads import write_head
 from small_jobs import small_config, write_air
 
-from napari_mritransfer.io import load
+from napari_mritransfer.io import load, save
 from napari_mritransfer.physics.fourier import fourier
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
 from napari_mritransfer.training.config import BadConfig, Loss
@@ -95,6 +95,42 @@ def test_examples_are_strips_in_hybrid_space_of_about_one(folder, phase_encode, 
     measured = torch.where(examples.mask, fourier(examples.target, (-1,)), 0)
     torch.testing.assert_close(examples.kspace, measured, atol=1e-4, rtol=1e-4)
     assert 0.2 < float(examples.target.abs().max()) < 5
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MaskKind if kind.is_plane])
+def test_masks_over_the_plane_take_whole_slices_as_they_are_shown(folder, kind):
+    """In k-space along both axes, in the orientation they are reconstructed in, whatever the phase encoding."""
+    config = small_config(folder, pattern=SamplingPattern(kind, 0.35, 0.1), phase_encode="y", batch=8)
+    data = load_target(config)
+    examples = data.draw(config, 0)
+    assert examples.axes == (-2, -1)
+    assert examples.kspace.shape == examples.mask.shape == examples.target.shape
+    assert examples.target.shape[1:] == data.validation[0].kspace.shape[-2:]
+    assert len({mask.numpy().tobytes() for mask in examples.mask}) == 8
+    assert float(examples.mask.float().mean()) == pytest.approx(0.35, abs=0.02)
+    measured = torch.where(examples.mask, fourier(examples.target), 0)
+    torch.testing.assert_close(examples.kspace, measured, atol=1e-4, rtol=1e-4)
+
+
+def test_every_example_has_a_phase_of_its_own_and_the_same_magnitude(folder):
+    plain, phased = small_config(folder, strip_rows=0), small_config(folder, strip_rows=0, smooth_phase=True)
+    without, with_phase = load_target(plain), load_target(phased)
+    example = with_phase.draw(phased, 0).target
+    phase = (example[:, 1:-1, 1:-1] * without.draw(plain, 0).target[:, 1:-1, 1:-1].conj()).angle()
+    assert float(phase.std()) > 0.2
+    assert float((phase[0] - phase[1]).abs().mean()) > 0.1
+    assert not with_phase.validation[0].is_real
+    assert without.validation[0].is_real
+    judged, before = with_phase.validation[0].reference.abs(), without.validation[0].reference.abs()
+    assert float((judged - before).norm() / before.norm()) < 0.05  # cut to the measured matrix after the phase
+
+
+def test_a_phase_is_not_simulated_on_a_scan_that_has_one(folder, tmp_path):
+    scan = load(small_config(folder).train[0])
+    path = str(tmp_path / "complex.nii")
+    save(scan.with_image(scan.image.astype(np.complex64)), path)
+    with pytest.raises(BadConfig, match=r"has a phase of its own; leave the simulated smooth phase out\.$"):
+        load_target(small_config(folder, train=(path,), smooth_phase=True))
 
 
 def test_strips_begin_everywhere(folder):

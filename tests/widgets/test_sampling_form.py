@@ -144,11 +144,39 @@ def test_only_what_matters_is_asked_for(form):
         return {field.name for field in form.fields if field.visible}
 
     usual = {"kind", "rate_percent", "acs_percent", "seed", "direction", "measured_only", "add_noise"}
-    assert asked() == usual | {"simulated_coils"}
+    assert asked() == usual | {"simulated_coils", "smooth_phase"}
+    form.fields["kind"].value = MaskKind.RADIAL
+    assert asked() == (usual | {"simulated_coils", "smooth_phase"}) - {"direction"}
     form.fields["kind"].value = MaskKind.CENTRE
     assert not asked() & {"acs_percent", "seed"}
     form.fields["add_noise"].value = True
     assert {"seed", "snr_db"} < asked()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MaskKind if kind.is_plane])
+def test_samples_of_the_plane_are_drawn_as_they_are_measured_with_what_they_need(form, kind):
+    """Those of the measurement itself; nothing is said of a phase-encode axis, of which there are two."""
+    found = examined(support=(64, 40))
+    form.show_scan(found)
+    form.fields["kind"].value = kind
+    measurement = form.inputs.sampling().measure(found.scan)
+    assert np.array_equal(preview(form.inputs, examined(support=measurement.support)).mask.lines, measurement.mask.lines)
+    assert form.picture.lines.shape == (64, 40)
+    told = form.words.text()
+    assert "of 2560 samples of the plane measured" in told
+    assert "Asked for 30.0 % of the samples" in told
+    assert "3-D acquisition" in told
+    assert "assumed" not in told
+
+
+def test_a_phase_is_simulated_only_where_the_image_has_none(form):
+    form.show()
+    form.show_scan(examined())
+    form.fields["smooth_phase"].value = True
+    assert form.inputs.sampling().smooth_phase
+    form.show_scan(examined(dtype=np.complex64))
+    assert not form.fields["smooth_phase"].visible
+    assert not form.inputs.sampling().smooth_phase
 
 
 def test_taking_the_scan_as_measured_is_offered_for_complex_scans_alone(form):
