@@ -106,6 +106,14 @@ def test_undersample_with_every_mask_kind(head, tmp_path):
         assert facts["measured_lines"] == round(facts["achieved_rate"] * 48)
 
 
+def test_undersample_with_every_mask_over_the_plane(head, tmp_path):
+    for kind in ("random-2d", "poisson-disc", "radial"):
+        facts = answer("undersample", head, "--mask", kind, "--smooth-phase", "--out", tmp_path / f"{kind}.nii")
+        assert facts["measured_samples"] == round(facts["achieved_rate"] * facts["samples"])
+        assert any("3-D acquisition" in warning for warning in facts["warnings"])
+        assert any("phase is simulated too" in warning for warning in facts["warnings"])
+
+
 def test_noise_has_the_snr_asked_for_and_its_seed(head, tmp_path):
     noisy = [tmp_path / f"{i}.nii" for i in range(3)]
     for path, seed in zip(noisy, (1, 1, 2), strict=True):

@@ -11,7 +11,7 @@ from small_jobs import fails, names_of, small_config, weights, write_air
 
 import napari_mritransfer.training.course as course_module
 import napari_mritransfer.training.reconstruction as work_module
-from napari_mritransfer.physics.masks import SamplingPattern
+from napari_mritransfer.physics.masks import NEEDS_3D, MaskKind, SamplingPattern
 from napari_mritransfer.training import events
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.config import Loss, Optimiser
@@ -62,6 +62,17 @@ def test_a_job_tells_its_course_and_leaves_a_run(folder, run, strategy):
     assert (metrics["best_psnr"], metrics["best_step"]) == (result.best_psnr, result.best_step)
     assert "peak = maximum" in metrics["convention"]
     assert {"torch", "python"} <= json.loads((run / "environment.json").read_text()).keys()
+
+
+def test_a_job_on_masks_over_the_plane_says_what_they_need_and_reconstructs_better(folder, run):
+    """Whole slices in k-space along both axes, on a simulated phase."""
+    pattern = SamplingPattern(MaskKind.POISSON_DISC, 0.35, 0.1)
+    config, told = small_config(folder, pattern=pattern, strategy="ft", smooth_phase=True, epochs=4), []
+    result = finetune(config, told.append, run=run)
+    assert NEEDS_3D in told[0].warnings
+    assert "with a smooth phase that is simulated too" in told[0].sampling[0]
+    assert result.best_psnr > result.pretrained_psnr
+    assert RunDirectory(run).config() == config
 
 
 def test_a_strategy_that_finds_nothing_to_learn_says_so_before_the_first_step(folder, run):
