@@ -95,7 +95,8 @@ class ModelCard:
         if mask.is_plane != self.is_for_planes:
             kinds = ("samples scattered over the plane", "whole lines")
             trained, here = kinds if self.is_for_planes else kinds[::-1]
-            better = next((card.name for card in model_cards() if card.is_for_planes == mask.is_plane), None)
+            others = [card.name for card in model_cards() if card.is_for_planes == mask.is_plane]
+            better = DEFAULT_MODEL if DEFAULT_MODEL in others else next(iter(others), "")
             advice = f"; {better} was trained on these" if better else ""
             return [f"{self.name} was trained on {trained}, not on {here}{advice}.", *warnings]
         kind, acs, acs_fits = self._judged_centre(mask)

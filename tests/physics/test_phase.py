@@ -6,7 +6,7 @@ from napari_mritransfer.physics.phase import smooth_phase
 
 
 def hermitian_error(image):
-    """How far k-space is from ``conj(k(-k))``, which it equals where the image is real; odd sizes, so that DC mirrors."""
+    """How far k-space is from ``conj(k(-k))``, which it equals where the image is real; of odd sizes, for DC's sake."""
     kspace = fourier(image)
     return float((kspace - kspace.flip(-2, -1).conj()).norm() / kspace.norm())
 

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from napari_mritransfer.physics.masks import MaskKind, SamplingPattern, make
+from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern, make, make_on_plane
 from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.model import trainable_by_strategy
 from napari_mritransfer.zoo import card as card_module
@@ -93,6 +93,53 @@ def test_a_person_is_told_how_a_measurement_differs_from_the_training(folder, pa
         assert sentence.startswith("first was ")
         assert words in sentence
         assert sentence.endswith(".")
+
+
+@pytest.fixture
+def plane_card(folder):
+    record = {**RECORD, "mask_kinds": ["random-2d", "radial"], "lines": [140, 384], "rows": [140, 384]}
+    (folder / "planes.json").write_text(json.dumps(record), encoding="utf-8")
+    return model_card("planes")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shape", "said"),
+    [
+        (SamplingPattern(MaskKind.RANDOM_PLANE), (256, 200), []),
+        (SamplingPattern(MaskKind.RADIAL, 0.4, 0.05), (384, 140), []),
+        (SamplingPattern(MaskKind.POISSON_DISC), (256, 200), ["not trained on poisson-disc masks"]),
+        (SamplingPattern(MaskKind.RANDOM_PLANE, 0.7), (256, 200), ["10% to 50% of the samples, not at 70.0%"]),
+        (SamplingPattern(MaskKind.RANDOM_PLANE, 0.25, 0.2), (256, 200), ["in the ACS, not with 20.0%"]),
+        (SamplingPattern(MaskKind.RANDOM_PLANE), (400, 200), ["planes of 140 to 384 samples, not 400 × 200"]),
+        (SamplingPattern(MaskKind.RANDOM_PLANE), (200, 120), ["planes of 140 to 384 samples, not 200 × 120"]),
+    ],
+)
+def test_masks_over_the_plane_are_judged_like_lines(plane_card, pattern, shape, said):
+    sentences = plane_card.outside_of_training(make_on_plane(pattern, shape, "y"), rows=1)
+    assert len(sentences) == len(said)
+    for sentence, words in zip(sentences, said, strict=True):
+        assert sentence.startswith("planes was ")
+        assert words in sentence
+
+
+def test_samples_of_a_plane_that_were_found_are_judged_by_what_they_show(plane_card):
+    """Nobody knows their kind; how many there are, and how far the centre reaches, can be counted."""
+    asked = make_on_plane(SamplingPattern(MaskKind.POISSON_DISC, 0.05, 0.08), (256, 200), "y")
+    (sentence,) = plane_card.outside_of_training(SamplingMask(asked.lines, None))
+    assert "10% to 50% of the samples, not at 5.0%" in sentence
+
+
+def test_lines_and_planes_are_told_apart_with_a_model_that_knows_better(plane_card):
+    lines, plane = make(SamplingPattern(), 256), make_on_plane(SamplingPattern(MaskKind.RADIAL), (256, 256), "y")
+    assert plane_card.outside_of_training(lines) == [
+        "planes was trained on samples scattered over the plane, not on whole lines; first was trained on these."
+    ]
+    assert model_card("first").outside_of_training(plane, coils=8) == [
+        "first was trained on whole lines, not on samples scattered over the plane; planes was trained on these.",
+        "first was trained on combined coils; here it sees 8 through their sensitivity maps.",
+    ]
+    assert plane_card.matrix == "planes of 140 to 384 samples each way"
+    assert model_card("first").matrix == "160 to 320 lines"
 
 
 def test_the_achieved_rate_counts_rather_than_the_nominal(folder):
