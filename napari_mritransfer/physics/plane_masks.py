@@ -59,6 +59,11 @@ def poisson_disc(shape: tuple[int, int], rate: float, acs: float, *, seed: int =
     McCool, Fiume: Hierarchical Poisson disk sampling distributions, Graphics Interface 1992, 94 (shrinking discs);
     Vasanawala et al.: Practical parallel imaging compressed sensing MRI, ISBI 2011, 1039 (variable density).
     """
+    return _poisson_disc(shape, rate, acs, seed).copy()
+
+
+@lru_cache(maxsize=4)  # it takes a while, and whoever draws a form asks again at every change of it
+def _poisson_disc(shape: tuple[int, int], rate: float, acs: float, seed: int) -> Plane:
     sampled = _central_block(shape, acs)
     missing = _wanted(shape, rate) - int(sampled.sum())
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_mritransfer.physics.line_masks import Lines
 
 _HEIGHT = 96
+_PLANE_HEIGHT = 160  # scattered samples are smaller than lines
 # The picture is k-space, not text: as on every console it is bright on black in any theme.
 _MEASURED, _CENTRE, _NOT_MEASURED = (225, 225, 225), (230, 159, 0), (18, 18, 18)
 
@@ -47,12 +48,14 @@ class MaskView(QWidget):
             Image axis they are counted along: with y they lie across the picture, with x they stand upright.
         """
         self._lines, self._keeps_shape = lines, False
+        self.setFixedHeight(_HEIGHT)
         self._picture = None if lines is None else picture(lines, axis)
         self.update()
 
     def show_plane(self, sampled: NDArray[np.bool_]) -> None:
         """Draw the samples of a plane, ``(ky, kx)`` bool with DC at ``n // 2``: ky runs down, kx to the right."""
         self._lines, self._keeps_shape = sampled, True
+        self.setFixedHeight(_PLANE_HEIGHT)
         colours = np.where(sampled[..., None], _MEASURED, _NOT_MEASURED).astype(np.uint8)
         self._picture = _image(colours)
         self.update()
