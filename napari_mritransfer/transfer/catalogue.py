@@ -128,7 +128,7 @@ CATALOGUE: tuple[StrategyInfo, ...] = (
         "Low rank (LoRA)",
         "Weights stay frozen; a product of two thin matrices learns, which is added to each.",
         "Hu et al., ICLR 2022, arXiv:2106.09685",
-        1e-3,
+        1e-2,
         {"rank": 4},
         keeps_base=True,
     ),
