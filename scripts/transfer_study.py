@@ -28,7 +28,7 @@ from napari_mritransfer.recon.precision import autocast_for
 from napari_mritransfer.training.checkpoint import open_model
 from napari_mritransfer.training.config import FinetuneConfig
 from napari_mritransfer.training.loop import finetune
-from napari_mritransfer.training.rundir import LAST, RunDirectory
+from napari_mritransfer.training.rundir import BEST, LAST, RunDirectory
 from napari_mritransfer.zoo.card import model_cards
 
 MODEL = "multiscale-contrast"
@@ -90,7 +90,7 @@ def grid(args: argparse.Namespace) -> None:
                     if outcome["best_step"] != outcome["step"]:
                         last = {n: j(open_model(str(run.folder / LAST)).network) for n, j in judges.items()}
                     path.write_text(json.dumps({"best": best, "last": last, "run": outcome}, indent=1))
-                record[name] = json.loads(path.read_text())
+                record[name] = json.loads(path.read_text()) | {"bytes": (run.folder / BEST).stat().st_size}
     (args.out / "grid.json").write_text(json.dumps(record, indent=1))
     write(args.out, "grid", table(record, args))
 
@@ -120,10 +120,10 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
     base, zero = record["pretrained"], record["zero-filled"]
     lines = [
         f"| method | slices | {args.target}, best checkpoint (dB) | last step (dB) | gain, best (dB) | SSIM, best "
-        "| T1w change, best (dB) | T1w change, last (dB) | best step |",
-        "|---|---|---|---|---|---|---|---|---|",
-        f"| zero-filled | – | {zero['target']['psnr']:.2f} | – | – | {zero['target']['ssim']:.4f} | – | – | – |",
-        f"| pretrained | – | {base['target']['psnr']:.2f} | – | 0 | {base['target']['ssim']:.4f} | 0 | 0 | – |",
+        "| T1w change, best (dB) | T1w change, last (dB) | best step | numbers learned | checkpoint (kB) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| zero-filled | – | {zero['target']['psnr']:.2f} | – | – | {zero['target']['ssim']:.4f} | – | – | – | – | – |",
+        f"| pretrained | – | {base['target']['psnr']:.2f} | – | 0 | {base['target']['ssim']:.4f} | 0 | 0 | – | 0 | – |",
     ]
     for slices in args.slices:
         for strategy in args.strategies:
@@ -140,7 +140,8 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
                 f"| {over_seeds('best', 'target', key='ssim')} "
                 f"| {over_seeds('best', 'source', base['source']['psnr'])} "
                 f"| {over_seeds('last', 'source', base['source']['psnr'])} "
-                f"| {', '.join(str(run['run']['best_step']) for run in runs)} |"
+                f"| {', '.join(str(run['run']['best_step']) for run in runs)} "
+                f"| {runs[0]['run']['trainable']:,} | {runs[0]['bytes'] / 1000:,.0f} |"
             )
     return lines
 
