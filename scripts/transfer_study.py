@@ -122,7 +122,7 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
         f"| method | slices | {args.target}, best checkpoint (dB) | last step (dB) | gain, best (dB) | SSIM, best "
         "| T1w change, best (dB) | T1w change, last (dB) | best step | numbers learned | checkpoint (kB) |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
-        f"| zero-filled | – | {zero['target']['psnr']:.2f} | – | – | {zero['target']['ssim']:.4f} | – | – | – | – | – |",
+        f"| zero-filled | – | {zero['target']['psnr']:.2f} | – | – | {zero['target']['ssim']:.4f} " + "| – " * 5 + "|",
         f"| pretrained | – | {base['target']['psnr']:.2f} | – | 0 | {base['target']['ssim']:.4f} | 0 | 0 | – | 0 | – |",
     ]
     for slices in args.slices:

@@ -63,7 +63,7 @@ class Comparison:
     warnings
         Sentences to read before the numbers; methods that cannot take such a measurement are left out, and named here.
     computed
-        Device, precision and versions.
+        Device, precision and versions; the phase where it is simulated.
     """
 
     scan: Scan
@@ -157,6 +157,8 @@ def compare(
         "computed on": f"{where}, {'bfloat16' if use_bfloat16(where, precision) else 'float32'} convolutions",
         "versions": ", ".join(f"{name} {version}" for name, version in environment().items()),
     }
+    if sampling.smooth_phase:
+        computed["phase"] = f"smooth, simulated with seed {sampling.noise_seed}"
     return Comparison(
         scan, tuple(methods), truth.image if truth else None, truth.mask if truth else None, images, tuple(scores),
         measurement, decision, tuple(dict.fromkeys(warnings)), computed,

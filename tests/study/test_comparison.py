@@ -10,7 +10,7 @@ from heads import write_head, write_tiny_base
 
 from napari_mritransfer import load
 from napari_mritransfer.io import Origin
-from napari_mritransfer.physics.masks import MaskKind, SamplingPattern
+from napari_mritransfer.physics.masks import NEEDS_3D, MaskKind, SamplingPattern
 from napari_mritransfer.study.board import file_names, write_comparison
 from napari_mritransfer.study.comparison import compare
 from napari_mritransfer.study.methods import Method, resolve_methods
@@ -150,6 +150,17 @@ def test_what_is_written_says_what_was_measured(head, base, tmp_path):
     assert np.allclose(load(tmp_path / "board" / "a-b-c.nii.gz").image, found.images["a/b c"])
     mask = load(tmp_path / "board" / "foreground.nii.gz").image
     assert set(np.unique(mask)) == {0.0, 1.0}
+
+
+def test_a_simulated_phase_and_a_mask_over_the_plane_stand_in_the_report(head, base, tmp_path):
+    sampling = Sampling(SamplingPattern(MaskKind.RADIAL, 0.3), smooth_phase=True, noise_seed=4)
+    found = compare(head, resolve_methods(["zero-filled", base], "default"), sampling)
+    write_comparison(found, tmp_path, title="t")
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "smooth, simulated with seed 4" in report
+    assert "radial, ACS 8.0%, seed 0" in report
+    assert NEEDS_3D in report
+    assert all(np.isfinite(row.evaluation.foreground.psnr.mean) for row in found.scores)
 
 
 def test_a_complex_scan_is_called_simulated_from_a_coil_combined_image(tmp_path):
