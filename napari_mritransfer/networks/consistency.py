@@ -2,12 +2,68 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from napari_mritransfer.physics.coils import combine, expand
-from napari_mritransfer.physics.fourier import fourier, inverse_fourier
+from napari_mritransfer.physics.fourier import inverse_fourier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """What was measured, laid out for many passes through `DataConsistency` in which no transform has to be centred.
+
+    To go to k-space, leave out samples and come back is a circular convolution of the image, and a convolution does not
+    know where an image has its centre. So it is enough to turn the mask and the samples once, DC to index 0.
+
+    Attributes
+    ----------
+    image
+        Zero-filled: ``(batch, y, x)`` complex, or ``(batch, coil, y, x)`` with `maps`.
+    kspace
+        Its plain orthonormal transform along `axes`.
+    mask
+        Bool, broadcastable to `kspace`, True where measured, DC at index 0.
+    axes, maps
+        See `Samples.of`.
+    """
+
+    image: Tensor
+    kspace: Tensor
+    mask: Tensor
+    axes: tuple[int, ...]
+    maps: Tensor | None
+
+    @classmethod
+    def of(cls, kspace: Tensor, mask: Tensor, axes: Sequence[int], maps: Tensor | None = None) -> "Samples":
+        """From the measurement as it lies everywhere else, DC in the centre.
+
+        Parameters
+        ----------
+        kspace
+            ``(batch, y, x)`` complex, or ``(batch, coil, y, x)`` with `maps`; transformed along `axes` only, zero where
+            not measured.
+        mask
+            Bool with a batch axis, broadcastable to ``(batch, y, x)``, True where measured.
+        axes
+            The axes that are in k-space, counted from the end: ``(-1,)`` for one-dimensional masks (the fully sampled
+            readout decouples, so every row is a problem of its own), ``(-2, -1)`` in general.
+        maps
+            ``(batch, coil, y, x)`` complex, of unit norm over the coils; None for one coil.
+        """
+        image = inverse_fourier(kspace, axes)
+        turned = torch.fft.ifftshift(mask, dim=[axis for axis in axes if mask.ndim >= -axis])
+        plain = torch.fft.fftn(image, dim=tuple(axes), norm="ortho")
+        return cls(image, plain, turned if maps is None else turned[:, None], tuple(axes), maps)
+
+    def missed_by(self, image: Tensor) -> Tensor:
+        """What has to be added to an image of one or of many coils for it to agree with the samples."""
+        kspace = torch.fft.fftn(image, dim=self.axes, norm="ortho")
+        residual = torch.where(self.mask, self.kspace - kspace, 0)
+        missing: Tensor = torch.fft.ifftn(residual, dim=self.axes, norm="ortho")
+        return missing
 
 
 class DataConsistency(nn.Module):
@@ -39,35 +95,16 @@ class DataConsistency(nn.Module):
         if self.log_lambda is not None:
             nn.init.constant_(self.log_lambda, math.log(self.initial_lambda))
 
-    def forward(
-        self, image: Tensor, kspace: Tensor, mask: Tensor, axes: Sequence[int], maps: Tensor | None = None
-    ) -> Tensor:
-        """Data-consistent image.
+    def forward(self, image: Tensor, samples: Samples) -> Tensor:
+        """Data-consistent image: ``(batch, y, x)`` complex to the same.
 
         With several coils the residual of each is brought back through its map: a step down the gradient of
         ``‖M F S x − k₀‖² / 2`` (Hammernik et al. 2018, eq. 6); with one coil the same thing is the formula above.
-
-        Parameters
-        ----------
-        image
-            ``(batch, y, x)`` complex.
-        kspace
-            Measured samples, transformed along `axes` only, zero where not measured: of the shape of `image`, or
-            ``(batch, coil, y, x)``.
-        mask
-            Bool, broadcastable to `image`, True where measured.
-        maps
-            ``(batch, coil, y, x)`` complex, of unit norm over the coils; None for one coil.
-        axes
-            The axes that are in k-space: ``(-1,)`` for one-dimensional masks (the fully sampled readout
-            decouples, so every row is a problem of its own), ``(-2, -1)`` in general.
         """
         weight = 1.0 if self.log_lambda is None else torch.sigmoid(self.log_lambda)  # λ / (1 + λ)
-        if maps is None:
-            residual = torch.where(mask, kspace - fourier(image, axes), 0)
-            return image + weight * inverse_fourier(residual, axes)
-        residual = torch.where(mask[:, None], kspace - fourier(expand(image, maps), axes), 0)
-        return image + weight * combine(inverse_fourier(residual, axes), maps)
+        if samples.maps is None:
+            return image + weight * samples.missed_by(image)
+        return image + weight * combine(samples.missed_by(expand(image, samples.maps)), samples.maps)
 
 
 def as_channels(image: Tensor) -> Tensor:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from napari_mritransfer.networks.consistency import DataConsistency, as_channels, as_complex
+from napari_mritransfer.networks.consistency import DataConsistency, Samples, as_channels, as_complex
 from napari_mritransfer.physics.coils import combine
-from napari_mritransfer.physics.fourier import inverse_fourier
 
 
 class DCCNN(nn.Module):
@@ -47,13 +46,8 @@ class DCCNN(nn.Module):
 
         Parameters
         ----------
-        kspace
-            ``(batch, y, x)`` complex, or ``(batch, coil, y, x)`` with `maps`; transformed along `axes`, zero where not
-            measured.
-        mask
-            Bool with a batch axis, broadcastable to ``(batch, y, x)``.
-        axes, maps
-            See `DataConsistency.forward`.
+        kspace, mask, axes, maps
+            See `Samples.of`.
 
         Returns
         -------
@@ -78,11 +72,10 @@ def unroll(
     maps: Tensor | None,
 ) -> Tensor:
     """Zero-filled image, coils combined; then for each pair: residual correction by the CNN, data consistency."""
-    image = inverse_fourier(kspace, axes)
-    if maps is not None:
-        image = combine(image, maps)
+    samples = Samples.of(kspace, mask, axes, maps)
+    image = samples.image if maps is None else combine(samples.image, maps)
     for block, pull in zip(blocks, consistency, strict=True):
-        image = pull(image + as_complex(block(as_channels(image))), kspace, mask, axes, maps)
+        image = pull(image + as_complex(block(as_channels(image))), samples)
     return image
 
 

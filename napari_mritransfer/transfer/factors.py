@@ -1,10 +1,21 @@
-"""Factors that hang on frozen layers: on their kernels, or on what they return."""
+"""Factors that hang on frozen layers: one per kernel, or one per output channel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from napari_mritransfer.transfer.layers import Norm, WeightedLayer, filters, in_layout_of, per_filter_on_output
+from napari_mritransfer.transfer.layers import (
+    Norm,
+    WeightedLayer,
+    channels_second,
+    filters,
+    in_layout_of,
+    per_filter_on_weight,
+)
 
 
 class KernelScale(nn.Module):
@@ -28,9 +39,10 @@ class KernelScale(nn.Module):
 
 
 class OutputFactors(nn.Module, ABC):
-    """One scale and, where wanted, one shift per output channel, acting on what the layer returns.
+    """One scale and, where wanted, one shift per output channel.
 
-    Stored as s − 1 and t, which weight decay pulls to 1 and 0.
+    Stored as s − 1 and t, which weight decay pulls to 1 and 0. They are folded into the layer's weight and bias each
+    time it computes, so that a layer with factors is as fast as one without; see `FoldedFactors` for how they learn.
     """
 
     shift: Tensor | None
@@ -40,35 +52,92 @@ class OutputFactors(nn.Module, ABC):
         self.scale_minus_one = nn.Parameter(layer.weight.new_zeros(filters(layer)))
         self.register_parameter("shift", nn.Parameter(layer.weight.new_zeros(filters(layer))) if with_shift else None)
 
-    @abstractmethod
-    def on_output(self, layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
-        """The layer's output with the factors on it; to the last bit the same where s = 1 and t = 0."""
+    @property
+    def scale(self) -> Tensor:
+        """``(channel,)``."""
+        return 1 + self.scale_minus_one
 
     @abstractmethod
-    def merged(self, layer: WeightedLayer | Norm) -> dict[str, Tensor]:
-        """The layer's weight and, where it has one, bias, with the factors in them."""
+    def on_bias(self, bias: Tensor) -> Tensor:
+        """``(channel,)`` bias with the factors on it."""
 
-    def laid_out(self, layer: WeightedLayer | Norm, factor: Tensor, output: Tensor) -> Tensor:
-        """One factor per channel, laid out so that it broadcasts over the output."""
-        return per_filter_on_output(layer, factor, output)
+    @abstractmethod
+    def unscaled(self, layer: WeightedLayer | Norm) -> Tensor | None:
+        """``(channel,)``, the part of the layer's output that does not grow with the scale; None for zero."""
 
 
-def hang_on(layer: nn.Module, factors: OutputFactors) -> None:
+class _Folded(nn.Module):
+    """A weight or bias with factors in it, as a parametrization that passes no gradient on."""
+
+    def __init__(self, layer: WeightedLayer | Norm, factors: OutputFactors, *, is_bias: bool) -> None:
+        super().__init__()
+        self._of = (layer, factors)  # in a tuple, so that they do not count as parts of this module
+        self._is_bias = is_bias
+
+    @torch.no_grad()
+    def forward(self, tensor: Tensor) -> Tensor:
+        """The same shape and memory layout."""
+        layer, factors = self._of
+        if self._is_bias:
+            return factors.on_bias(tensor.flatten()).view_as(tensor)
+        scale = factors.scale
+        on_weight = scale.view_as(tensor) if isinstance(layer, Norm) else per_filter_on_weight(layer, scale, tensor)
+        return in_layout_of(tensor, tensor * on_weight)
+
+
+class FoldedFactors(torch.autograd.Function):
+    """The identity; gradients that come back through it are also handed to factors that were folded into the layer.
+
+    With ``y = s z + c`` the derivative by s is ``Σ g z = Σ g (y − c) / s``: one reduction over what the layer returned,
+    in place of a weight gradient. A scale of exactly 0 has forgotten z, so it stays.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, scale: Tensor, shift: Tensor | None, layer: Any, unscaled: Any) -> Tensor:
+        """See `teach`."""
+        ctx.layer, ctx.has_shift = layer, shift is not None
+        ctx.save_for_backward(output, scale, unscaled)
+        return output.clone()  # whoever comes next may overwrite what it gets, as nn.ReLU(inplace=True) does
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Of output, scale and shift."""
+        output, scale, unscaled = ctx.saved_tensors
+        # what batch norm needs for its own scale and shift, in one pass over memory
+        _, by_scale, by_shift = torch.ops.aten.native_batch_norm_backward(
+            channels_second(ctx.layer, gradient), channels_second(ctx.layer, output), None,
+            torch.zeros_like(scale) if unscaled is None else unscaled, torch.ones_like(scale), None, None,
+            False, 0.0, [False, True, True],
+        )  # fmt: skip
+        by_scale = torch.where(scale == 0, 0, by_scale / scale)
+        return gradient, by_scale, by_shift if ctx.has_shift else None, None, None
+
+
+def hang_on(layer: WeightedLayer | Norm, factors: OutputFactors) -> None:
     """Let the factors act on what the layer returns."""
     layer.add_module("filter_factors", factors)
-    layer.register_forward_hook(scale_output)
+    parametrize.register_parametrization(layer, "weight", _Folded(layer, factors, is_bias=False), unsafe=True)
+    if layer.bias is not None:
+        parametrize.register_parametrization(layer, "bias", _Folded(layer, factors, is_bias=True), unsafe=True)
+    layer.register_forward_hook(teach)
 
 
 def take_off(layer: nn.Module) -> None:
-    """Undo `hang_on`."""
+    """Undo `hang_on`, all but the parametrizations."""
     del layer.filter_factors
-    for key in [key for key, hook in layer._forward_hooks.items() if hook is scale_output]:
+    for key in [key for key, hook in layer._forward_hooks.items() if hook is teach]:
         del layer._forward_hooks[key]
 
 
-def scale_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+def teach(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     """Forward hook of a layer that has factors."""
+    if not torch.is_grad_enabled():
+        return output
     factors = layer.filter_factors
     assert isinstance(factors, OutputFactors)
     assert isinstance(layer, WeightedLayer | Norm)
-    return factors.on_output(layer, output)
+    with torch.no_grad():
+        unscaled = factors.unscaled(layer)
+    learn_from: Callable[..., Tensor] = FoldedFactors.apply
+    return learn_from(output, factors.scale, factors.shift, layer, unscaled)

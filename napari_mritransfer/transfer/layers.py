@@ -87,27 +87,25 @@ def one_per_filter(weight: Tensor) -> tuple[int, ...]:
     return (weight.shape[0], *([1] * (weight.ndim - 1)))
 
 
-def per_filter_on_weight(layer: WeightedLayer, factor: Tensor) -> Tensor:
-    """Lay one factor per filter, ``(out,)``, out over the weight's own shape so that it broadcasts."""
+def per_filter_on_weight(layer: WeightedLayer, factor: Tensor, weight: Tensor) -> Tensor:
+    """Lay one factor per filter, ``(out,)``, out so that it broadcasts over the layer's weight, which is given."""
     if isinstance(layer, TRANSPOSED):  # (in, out / groups, …): the group of an input row picks the filters
         grouped = factor.reshape(layer.groups, -1)
         rows = grouped.repeat_interleave(layer.in_channels // layer.groups, dim=0)
-        return rows.reshape(*rows.shape, *([1] * (layer.weight.ndim - 2)))
-    return factor.reshape(-1, *([1] * (layer.weight.ndim - 1)))
+        return rows.reshape(*rows.shape, *([1] * (weight.ndim - 2)))
+    return factor.reshape(-1, *([1] * (weight.ndim - 1)))
 
 
-def per_filter_on_output(layer: WeightedLayer | Norm, factor: Tensor, output: Tensor) -> Tensor:
-    """Lay one factor per filter out so that it broadcasts over the layer's output, batched or not."""
-    if isinstance(layer, nn.Linear):
-        return factor
-    if isinstance(layer, nn.LayerNorm):
-        return factor.reshape(layer.normalized_shape)
+def channels_second(layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
+    """What a layer returned, batched or not, as ``(batch, channel, …)``; a view where that is possible."""
+    if isinstance(layer, nn.Linear | nn.LayerNorm):
+        return output.reshape(-1, filters(layer))
     if isinstance(layer, nn.modules.instancenorm._InstanceNorm):
         without_batch: int = layer._get_no_batch_dim()  # outputs with and without a batch look alike
-        return factor.reshape(-1, *([1] * (without_batch - 1)))
+        return output.unsqueeze(0) if output.ndim == without_batch else output
     if isinstance(layer, Norm):
-        return factor.reshape(-1, *([1] * (output.ndim - 2)))
-    return factor.reshape(-1, *([1] * spatial_axes(layer)))
+        return output
+    return output.unsqueeze(0) if output.ndim == 1 + len(layer.kernel_size) else output
 
 
 def cancelled_by_norm(model: nn.Module) -> set[str]:

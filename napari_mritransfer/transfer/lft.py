@@ -15,7 +15,6 @@ from napari_mritransfer.transfer.layers import (
     kernel_grid,
     one_per_filter,
     one_per_kernel,
-    per_filter_on_weight,
     weighted_layers,
 )
 
@@ -36,9 +35,9 @@ def apply(
     model
         Changed in place; its outputs stay bit-identical until the first step.
     granularity
-        ``"kernel"``: one scale per kernel, as in the paper. ``"filter"``: one per output channel, applied to the
+        ``"kernel"``: one scale per kernel, as in the paper. ``"filter"``: one per output channel, learned from the
         layer's output, so that no weight gradient is ever computed; bare kernels have no output to hook, so there it
-        is applied to the kernels themselves.
+        is learned from the kernels themselves.
     shift
         Learn ``t``, one per filter, where the layer has a bias.
     add_biases
@@ -94,21 +93,10 @@ class Shift(nn.Module):
 class FilterFactors(OutputFactors):
     """``s (y − b) + b + t``: the scale is on the weight alone, as it is per kernel."""
 
-    def on_output(self, layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
-        """Written so that s = 1, t = 0 returns y to the last bit."""
-        result = output * self.laid_out(layer, 1 + self.scale_minus_one, output)
-        offset = self.shift
-        if layer.bias is not None:
-            unscaled = -layer.bias * self.scale_minus_one
-            offset = unscaled if offset is None else offset + unscaled
-        if offset is not None:
-            result = result + self.laid_out(layer, offset, output)
-        return result.to(output.dtype)  # under autocast the layers that follow go on in half precision
-
-    def merged(self, layer: WeightedLayer | Norm) -> dict[str, Tensor]:
+    def on_bias(self, bias: Tensor) -> Tensor:
         """See `OutputFactors`."""
-        assert not isinstance(layer, Norm)
-        found = {"weight": layer.weight * per_filter_on_weight(layer, 1 + self.scale_minus_one)}
-        if layer.bias is not None:
-            found["bias"] = layer.bias if self.shift is None else layer.bias + self.shift
-        return found
+        return bias if self.shift is None else bias + self.shift
+
+    def unscaled(self, layer: WeightedLayer | Norm) -> Tensor | None:
+        """See `OutputFactors`."""
+        return layer.bias

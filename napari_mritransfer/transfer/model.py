@@ -14,7 +14,7 @@ from napari_mritransfer.transfer.catalogue import CATALOGUE
 from napari_mritransfer.transfer.catalogue import strategy as find_strategy
 from napari_mritransfer.transfer.conv_adapter import Adapter
 from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, take_off
-from napari_mritransfer.transfer.layers import Norm, WeightedLayer, cancelled_by_norm, filters, weighted_layers
+from napari_mritransfer.transfer.layers import WeightedLayer, cancelled_by_norm, filters, weighted_layers
 from napari_mritransfer.transfer.lft import Shift
 
 
@@ -216,14 +216,10 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
     _check_mergeable(model)
     state = {name: tensor.detach().clone() for name, tensor in base_state(model).items()}
     for prefix, module in model.named_modules():
-        found: dict[str, Tensor] = {}
         if parametrize.is_parametrized(module):
             assert isinstance(module.parametrizations, nn.ModuleDict)
-            found = {name: getattr(module, name) for name in module.parametrizations}
-        factors = getattr(module, "filter_factors", None)
-        if isinstance(factors, OutputFactors):
-            found = factors.merged(module)
-        state |= {f"{prefix}.{name}".lstrip("."): tensor.detach().clone() for name, tensor in found.items()}
+            names = {name: f"{prefix}.{name}".lstrip(".") for name in module.parametrizations}
+            state |= {full: getattr(module, name).detach().clone() for name, full in names.items()}
     return state
 
 
@@ -242,11 +238,7 @@ def merge(model: nn.Module) -> None:
             assert isinstance(module.parametrizations, nn.ModuleDict)
             for tensor_name in list(module.parametrizations):
                 parametrize.remove_parametrizations(module, tensor_name, leave_parametrized=True)
-        factors = getattr(module, "filter_factors", None)
-        if isinstance(factors, OutputFactors):
-            assert isinstance(module, WeightedLayer | Norm)
-            for tensor_name, tensor in factors.merged(module).items():
-                getattr(module, tensor_name).copy_(tensor)
+        if isinstance(getattr(module, "filter_factors", None), OutputFactors):
             take_off(module)
 
 

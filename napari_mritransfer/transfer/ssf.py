@@ -11,7 +11,6 @@ from napari_mritransfer.transfer.layers import (
     bare_kernels,
     norms_with_parameters,
     one_per_filter,
-    per_filter_on_weight,
     weighted_layers,
 )
 
@@ -57,19 +56,11 @@ def apply(model: nn.Module, *, add_biases: bool = False) -> None:
 class FeatureFactors(OutputFactors):
     """``s y + t``."""
 
-    def on_output(self, layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
-        """Features of the same shape."""
-        result = output * self.laid_out(layer, 1 + self.scale_minus_one, output)
-        if self.shift is not None:
-            result = result + self.laid_out(layer, self.shift, output)
-        return result.to(output.dtype)
-
-    def merged(self, layer: WeightedLayer | Norm) -> dict[str, Tensor]:
+    def on_bias(self, bias: Tensor) -> Tensor:
         """See `OutputFactors`."""
-        scale = 1 + self.scale_minus_one
-        on_weight = scale.view_as(layer.weight) if isinstance(layer, Norm) else per_filter_on_weight(layer, scale)
-        found = {"weight": layer.weight * on_weight}
-        if layer.bias is not None:
-            shifted = layer.bias.flatten() * scale
-            found["bias"] = (shifted if self.shift is None else shifted + self.shift).view_as(layer.bias)
-        return found
+        scaled = bias * self.scale
+        return scaled if self.shift is None else scaled + self.shift
+
+    def unscaled(self, layer: WeightedLayer | Norm) -> Tensor | None:
+        """See `OutputFactors`."""
+        return self.shift

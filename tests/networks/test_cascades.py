@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from napari_mritransfer.networks.consistency import DataConsistency, as_channels, as_complex
+from napari_mritransfer.networks.consistency import DataConsistency, Samples, as_channels, as_complex
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.multiscale import MultiscaleBlock, MultiscaleCascade
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
@@ -39,7 +39,7 @@ def test_hard_consistency_restores_what_was_measured_and_nothing_else(rows, colu
     axes = (-1,) if one_axis else (-2, -1)
     kspace, mask, _ = measured(2, rows, columns, axes, torch.complex128, seed)
     guess = drawn(2, rows, columns, dtype=torch.complex128, seed=seed + 1)
-    result = fourier(DataConsistency(noise_weighted=False)(guess, kspace, mask, axes), axes)
+    result = fourier(DataConsistency(noise_weighted=False)(guess, Samples.of(kspace, mask, axes)), axes)
     torch.testing.assert_close(result, torch.where(mask, kspace, fourier(guess, axes)))
 
 
@@ -51,13 +51,13 @@ def test_weighted_consistency_is_the_formula_of_the_paper(weight):
     layer = DataConsistency(initial_lambda=weight).double()
     k = fourier(guess)
     expected = torch.where(mask, (k + weight * kspace) / (1 + weight), k)
-    torch.testing.assert_close(fourier(layer(guess, kspace, mask, (-2, -1))), expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(fourier(layer(guess, Samples.of(kspace, mask, (-2, -1)))), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_weight_is_learned_and_forgotten():
     layer = DataConsistency(initial_lambda=5.0)
     kspace, mask, image = measured()
-    layer(torch.zeros_like(image), kspace, mask, (-2, -1)).abs().sum().backward()
+    layer(torch.zeros_like(image), Samples.of(kspace, mask, (-2, -1))).abs().sum().backward()
     assert layer.log_lambda.grad.item() > 0
     nn.init.zeros_(layer.log_lambda)
     layer.reset_parameters()

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_mritransfer.networks.consistency import DataConsistency
+from napari_mritransfer.networks.consistency import DataConsistency, Samples
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
 from napari_mritransfer.physics.coils import combine, expand
@@ -33,7 +33,7 @@ def scene(batch=2, coils=3, rows=12, columns=10, axes=(-2, -1), seed=0):
 @given(coils=st.integers(2, 5), rows=st.integers(2, 9), columns=st.integers(2, 9), seed=st.integers(0, 50))
 def test_consistency_with_coils_leaves_the_true_image_alone(coils, rows, columns, seed):
     image, maps, mask, kspace = scene(2, coils, rows, columns, seed=seed)
-    result = DataConsistency(noise_weighted=False).double()(image, kspace, mask, (-2, -1), maps)
+    result = DataConsistency(noise_weighted=False).double()(image, Samples.of(kspace, mask, (-2, -1), maps))
     torch.testing.assert_close(result, image)
 
 
@@ -43,7 +43,7 @@ def test_consistency_with_coils_is_a_gradient_step_of_the_misfit():
     guess = drawn(2, 12, 10, dtype=torch.complex128, seed=1).requires_grad_()
     misfit = torch.where(mask[:, None], fourier(expand(guess, maps)) - kspace, 0).abs().square().sum() / 2
     (gradient,) = torch.autograd.grad(misfit, guess)
-    result = DataConsistency(noise_weighted=False)(guess.detach(), kspace, mask, (-2, -1), maps)
+    result = DataConsistency(noise_weighted=False)(guess.detach(), Samples.of(kspace, mask, (-2, -1), maps))
     torch.testing.assert_close(result, guess.detach() - gradient)
 
 
@@ -53,9 +53,8 @@ def test_consistency_with_one_coil_of_constant_sensitivity_is_the_one_without():
     guess = drawn(2, 12, 10, dtype=torch.complex128, seed=1)
     pull = DataConsistency(noise_weighted=True).double()
     ones = torch.ones(2, 1, 12, 10, dtype=torch.complex128)
-    torch.testing.assert_close(
-        pull(guess, kspace[:, None], mask, (-2, -1), ones), pull(guess, kspace, mask, (-2, -1))
-    )
+    with_maps = pull(guess, Samples.of(kspace[:, None], mask, (-2, -1), ones))
+    torch.testing.assert_close(with_maps, pull(guess, Samples.of(kspace, mask, (-2, -1))))
 
 
 @networks

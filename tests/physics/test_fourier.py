@@ -39,6 +39,44 @@ def test_it_is_numpys_centred_orthonormal_transform(shape, axes, seed):
     np.testing.assert_allclose(fourier(image, axes).numpy(), expected, atol=1e-12)
 
 
+@given(
+    shape=st.tuples(*[st.integers(1, 9)] * 4),
+    axes=st.lists(st.integers(-4, 3), min_size=1, max_size=4, unique_by=lambda axis: axis % 4),
+    kind=st.sampled_from(["complex", "real", "transposed", "whole numbers"]),
+    seed=seeds,
+)
+def test_signs_in_place_of_shifts_change_nothing_else(shape, axes, kind, seed):
+    """Any mixture of odd and even lengths, any axes, whatever lies in memory in whatever order; in both directions."""
+    array = drawn(*shape, seed=seed).to(torch.complex64)
+    array = array.real.contiguous() if kind == "real" else array
+    array = array.transpose(0, 2) if kind == "transposed" else array
+    array = (100 * array.real).long() if kind == "whole numbers" else array
+    before = array.clone()
+    for centred, plain in ((fourier, torch.fft.fftn), (inverse_fourier, torch.fft.ifftn)):
+        shifted = plain(torch.fft.ifftshift(array, dim=axes), dim=axes, norm="ortho")
+        expected = torch.fft.fftshift(shifted, dim=axes)
+        found = centred(array, axes)
+        assert found.dtype == expected.dtype
+        assert (found - expected).abs().max() <= 1e-6 * max(1, expected.abs().max())
+    assert torch.equal(array, before)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (6, 4), (5, 3)])
+@pytest.mark.parametrize("axes", [(-2, -1), (-1,), (0,)])
+def test_gradients_pass_through_signs_and_shifts(shape, axes):
+    image = drawn(2, *shape).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: inverse_fourier(fourier(x, axes).abs(), axes), image)
+
+
+def test_what_inference_has_seen_can_still_be_trained():
+    """The signs are kept from call to call, and a tensor made in inference mode could not take part in training."""
+    with torch.inference_mode():
+        fourier(drawn(1, 22, 26))
+    image = drawn(1, 22, 26).requires_grad_()
+    fourier(image).abs().sum().backward()
+    assert image.grad is not None
+
+
 @given(shape=st.tuples(sizes, sizes), seed=seeds)
 def test_energy_is_kept(shape, seed):
     image = drawn(*shape, seed=seed)
