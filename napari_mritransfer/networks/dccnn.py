@@ -80,7 +80,7 @@ def unroll(
 
 
 def _plain_cnn(depth: int, width: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(2, width, 3, padding=1), nn.ReLU()]
+    layers: list[nn.Module] = [nn.Conv2d(2, width, 3, padding=1), nn.ReLU(inplace=True)]
     for _ in range(depth - 2):
-        layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
+        layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.Conv2d(width, 2, 3, padding=1))

@@ -1,4 +1,7 @@
-"""The same cascade with blocks that look further: aliasing from skipped lines spreads over the whole field of view."""
+"""The same cascade with blocks that look further: aliasing from skipped lines spreads over the whole field of view.
+
+What a convolution returns is overwritten where its backward pass does not ask for it: memory is what ReLUs cost.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -62,7 +65,7 @@ class MultiscaleBlock(nn.Module):
         super().__init__()
         self.fold = fold
         folded = 2 * fold**2
-        self.enter = nn.Sequential(nn.Conv2d(folded, widths[0], 3, padding=1), nn.ReLU(), ResidualPair(widths[0]))
+        self.enter = nn.Sequential(nn.Conv2d(folded, widths[0], 3, padding=1), nn.ReLU(inplace=True), ResidualPair(widths[0]))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.encode = nn.ModuleList(ResidualPair(width) for width in widths[1:])
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
@@ -95,9 +98,9 @@ class MultiscaleBlock(nn.Module):
         skips: list[Tensor] = []
         for down, encode in zip(self.down, self.encode, strict=True):
             skips.append(features)
-            features = encode(torch.relu(down(features)))
+            features = encode(down(features).relu_())
         for up, decode, skip in zip(reversed(self.up), reversed(self.decode), reversed(skips), strict=True):
-            features = decode(torch.relu(up(features) + skip))
+            features = decode(up(features).add_(skip).relu_())
         return functional.pixel_shuffle(self.leave(features), self.fold)[..., :height, :width]
 
 
@@ -116,5 +119,5 @@ class ResidualPair(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, width, y, x)`` to the same."""
-        correction: Tensor = self.second(torch.relu(self.first(features)))
-        return features + correction
+        correction: Tensor = self.second(self.first(features).relu_())
+        return correction.add_(features)

@@ -18,11 +18,12 @@ def make_optimiser(settings: Settings, network: nn.Module) -> torch.optim.Optimi
     if not parameters:
         return None
     rate, decay = settings.rate_of_learning, settings.weight_decay
+    # fused: one pass over all parameters; a network has many small ones, and the calls would cost more than the sums
     if settings.optimiser is Optimiser.ADAM:
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
     if settings.optimiser is Optimiser.ADAMW:
-        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
-    return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay, fused=True)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, settings: Settings, step: int) -> None:

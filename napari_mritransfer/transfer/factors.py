@@ -93,24 +93,23 @@ class FoldedFactors(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, scale: Tensor, shift: Tensor | None, layer: Any, unscaled: Any) -> Tensor:
-        """See `teach`."""
+    def forward(ctx: Any, output: Tensor, scale_minus_one: Tensor, shift: Tensor | None, layer: Any, c: Any) -> Tensor:
+        """See `teach`; `c` is ``(channel,)``."""
         ctx.layer, ctx.has_shift = layer, shift is not None
-        ctx.save_for_backward(output, scale, unscaled)
+        inverse = (1 + scale_minus_one).reciprocal_().nan_to_num_(posinf=0, neginf=0)
+        ctx.save_for_backward(output, c, inverse)
         return output.clone()  # whoever comes next may overwrite what it gets, as nn.ReLU(inplace=True) does
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Of output, scale and shift."""
-        output, scale, unscaled = ctx.saved_tensors
-        # what batch norm needs for its own scale and shift, in one pass over memory
+        output, c, inverse = ctx.saved_tensors
+        # batch norm asks for the same two sums, for its own scale and shift, and does both in one pass over memory
         _, by_scale, by_shift = torch.ops.aten.native_batch_norm_backward(
-            channels_second(ctx.layer, gradient), channels_second(ctx.layer, output), None,
-            torch.zeros_like(scale) if unscaled is None else unscaled, torch.ones_like(scale), None, None,
-            False, 0.0, [False, True, True],
+            channels_second(ctx.layer, gradient), channels_second(ctx.layer, output),
+            None, None, None, c, inverse, True, 0.0, [False, True, True],
         )  # fmt: skip
-        by_scale = torch.where(scale == 0, 0, by_scale / scale)
         return gradient, by_scale, by_shift if ctx.has_shift else None, None, None
 
 
@@ -137,7 +136,7 @@ def teach(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
     factors = layer.filter_factors
     assert isinstance(factors, OutputFactors)
     assert isinstance(layer, WeightedLayer | Norm)
-    with torch.no_grad():
-        unscaled = factors.unscaled(layer)
+    unscaled = factors.unscaled(layer)
+    c = torch.zeros_like(factors.scale_minus_one) if unscaled is None else unscaled.detach()
     learn_from: Callable[..., Tensor] = FoldedFactors.apply
-    return learn_from(output, factors.scale, factors.shift, layer, unscaled)
+    return learn_from(output, factors.scale_minus_one, factors.shift, layer, c)
