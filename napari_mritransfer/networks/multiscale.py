@@ -65,7 +65,8 @@ class MultiscaleBlock(nn.Module):
         super().__init__()
         self.fold = fold
         folded = 2 * fold**2
-        self.enter = nn.Sequential(nn.Conv2d(folded, widths[0], 3, padding=1), nn.ReLU(inplace=True), ResidualPair(widths[0]))
+        first = nn.Conv2d(folded, widths[0], 3, padding=1)
+        self.enter = nn.Sequential(first, nn.ReLU(inplace=True), ResidualPair(widths[0]))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.encode = nn.ModuleList(ResidualPair(width) for width in widths[1:])
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))

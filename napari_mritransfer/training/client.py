@@ -17,7 +17,7 @@ from napari_mritransfer.training.events import TERMINAL, Event, Failed, from_rec
 _CANNOT_START = "The worker process cannot be started; close other programs, or install the package again."
 # -P: nothing from the folder that the viewer happens to be started in
 WORKER = (sys.executable, "-P", "-m", "napari_mritransfer", "worker")
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more
     "OMP_WAIT_POLICY": "PASSIVE",
     # freed memory stays in the process: else a network's buffers are given back and page-faulted in at every layer
@@ -125,7 +125,7 @@ class WorkerClient:
             try:
                 self._process = subprocess.Popen(
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-                    env={**_ENVIRONMENT, **os.environ},
+                    env={**ENVIRONMENT, **os.environ},
                 )  # fmt: skip
             except OSError:  # no memory, no such program: whoever orders something is told
                 self._process = None

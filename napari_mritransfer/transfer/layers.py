@@ -62,10 +62,11 @@ def in_layout_of(weight: Tensor, changed: Tensor) -> Tensor:
 
     Computing forgets the strides of axes of length 1, and by those a 1×1 convolution chooses its algorithm.
     """
+    if weight.stride() == changed.stride():
+        return changed
     strides = zip(weight.shape, weight.stride(), changed.stride(), strict=True)
-    if weight.stride() != changed.stride() and all(old == new for size, old, new in strides if size > 1):
-        return changed.as_strided(weight.shape, weight.stride())
-    return changed
+    same = all(old == new for size, old, new in strides if size > 1)
+    return changed.as_strided(weight.shape, weight.stride()) if same else changed
 
 
 def kernel_grid(layer: WeightedLayer) -> tuple[int, ...]:
@@ -96,16 +97,17 @@ def per_filter_on_weight(layer: WeightedLayer, factor: Tensor, weight: Tensor) -
     return factor.reshape(-1, *([1] * (weight.ndim - 1)))
 
 
-def channels_second(layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
-    """What a layer returned, batched or not, as ``(batch, channel, …)``; a view where that is possible."""
+def channels_last(layer: WeightedLayer | Norm, output: Tensor) -> Tensor:
+    """What a layer returned, batched or not, as ``(place, channel)``; a view where it lies in memory like that."""
     if isinstance(layer, nn.Linear | nn.LayerNorm):
         return output.reshape(-1, filters(layer))
+    # instance norms and convolutions also take what has no batch; with and without one look alike
     if isinstance(layer, nn.modules.instancenorm._InstanceNorm):
-        without_batch: int = layer._get_no_batch_dim()  # outputs with and without a batch look alike
-        return output.unsqueeze(0) if output.ndim == without_batch else output
-    if isinstance(layer, Norm):
-        return output
-    return output.unsqueeze(0) if output.ndim == 1 + len(layer.kernel_size) else output
+        without_batch: int = layer._get_no_batch_dim()
+    else:
+        without_batch = 0 if isinstance(layer, Norm) else 1 + len(layer.kernel_size)
+    channel = 0 if output.ndim == without_batch else 1
+    return output.movedim(channel, -1).reshape(-1, output.shape[channel])
 
 
 def cancelled_by_norm(model: nn.Module) -> set[str]:

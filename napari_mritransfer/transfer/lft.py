@@ -7,7 +7,6 @@ from torch.nn.utils import parametrize
 
 from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, hang_on
 from napari_mritransfer.transfer.layers import (
-    Norm,
     WeightedLayer,
     add_zero_bias,
     bare_kernels,
@@ -97,6 +96,6 @@ class FilterFactors(OutputFactors):
         """See `OutputFactors`."""
         return bias if self.shift is None else bias + self.shift
 
-    def unscaled(self, layer: WeightedLayer | Norm) -> Tensor | None:
+    def unscaled(self, bias: Tensor | None) -> Tensor | None:
         """See `OutputFactors`."""
-        return layer.bias
+        return None if bias is None else self.on_bias(bias)

@@ -1,12 +1,11 @@
 """Scale and shift of features: one of each per channel, after every layer and every norm."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from napari_mritransfer.transfer.factors import KernelScale, OutputFactors, hang_on
 from napari_mritransfer.transfer.layers import (
-    Norm,
-    WeightedLayer,
     add_zero_bias,
     bare_kernels,
     norms_with_parameters,
@@ -58,9 +57,9 @@ class FeatureFactors(OutputFactors):
 
     def on_bias(self, bias: Tensor) -> Tensor:
         """See `OutputFactors`."""
-        scaled = bias * self.scale
+        scaled = torch.addcmul(bias, bias, self.scale_minus_one)
         return scaled if self.shift is None else scaled + self.shift
 
-    def unscaled(self, layer: WeightedLayer | Norm) -> Tensor | None:
+    def unscaled(self, bias: Tensor | None) -> Tensor | None:
         """See `OutputFactors`."""
         return self.shift
