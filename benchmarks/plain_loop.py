@@ -53,9 +53,6 @@ CONTENDERS = {
 }
 
 
-# ---------------------------------------------------------------------- the plain loop
-
-
 def plain_fft(image, transform=torch.fft.fft):
     return torch.fft.fftshift(transform(torch.fft.ifftshift(image, dim=-1), norm="ortho"), dim=-1)
 
@@ -118,13 +115,13 @@ def reconstruct_plainly(measurement, network):
     network.eval()
     mask = torch.from_numpy(measurement.mask.lines)[None, None]
     images = []
+    turned = measurement.phase_encode == "y"  # the network wants the phase encode last
     for kspace in measurement.kspace[0]:
-        readout_first = measurement.phase_encode == "y"  # phase encode last: x already is
-        kspace = kspace.T if readout_first else kspace
-        hybrid = plain_fft(kspace.transpose(0, 1), torch.fft.ifft).transpose(0, 1).contiguous()[None]
+        readout_last = kspace if turned else kspace.T
+        hybrid = plain_fft(readout_last, torch.fft.ifft).T.contiguous()[None]
         scale = intensity_scale(hybrid)
         image = network(hybrid / scale, mask) * scale
-        images.append(image.transpose(1, 2) if readout_first else image)
+        images.append(image.transpose(1, 2) if turned else image)
     return torch.cat(images)[None]
 
 
@@ -133,7 +130,6 @@ def train_plainly(config, turn):
     network.load_state_dict({name: t.contiguous() for name, t in open_model(MODEL).network.state_dict().items()})
     optimiser = torch.optim.Adam(network.parameters(), lr=config.rate_of_learning)
     measurement = data.validation[0]
-    # as in `finetune`: the network is looked at before the first step
     turn(0, lambda: reconstruct_plainly(measurement, network))
     for step in range(config.steps):
         network.train()
@@ -149,9 +145,6 @@ def train_plainly(config, turn):
     return validation_psnr(measurement, reconstruct_plainly(measurement, network))
 
 
-# ---------------------------------------------------------------------- one contender, in a process of its own
-
-
 def train_as_the_package_does(config, turn, folder):
     base = open_model(MODEL).network  # beside the one that learns
     measurement = load_target(config).validation[0]
@@ -160,12 +153,11 @@ def train_as_the_package_does(config, turn, folder):
     def look() -> torch.Tensor:
         return reconstruct(measurement, base, autocast=autocast)
 
-    turn(0, look)
-
     def on_event(event: Event) -> None:
         if isinstance(event, StepDone):
             turn(event.step, look)
 
+    turn(0, look)
     return finetune(config, on_event, run=folder / "run").last_psnr
 
 
@@ -227,9 +219,6 @@ def transforms() -> None:
             if repeat >= 2:
                 seconds[way].append(time.perf_counter() - began)
     print(json.dumps({way: statistics.median(taken) for way, taken in seconds.items()}))
-
-
-# ---------------------------------------------------------------------- all of them
 
 
 def start(*arguments: str, tuned: bool) -> subprocess.Popen[str]:
