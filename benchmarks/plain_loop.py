@@ -113,8 +113,7 @@ class PlainCascade(nn.Module):
 @torch.no_grad()
 def reconstruct_plainly(measurement, network):
     network.eval()
-    mask = torch.from_numpy(measurement.mask.lines)[None, None]
-    images = []
+    mask, images = torch.from_numpy(measurement.mask.lines)[None, None], []
     turned = measurement.phase_encode == "y"  # the network wants the phase encode last
     for kspace in measurement.kspace[0]:
         readout_last = kspace if turned else kspace.T
@@ -138,9 +137,9 @@ def train_plainly(config, turn):
         optimiser.zero_grad()
         image = network(examples.kspace, examples.mask)
         loss = torch.view_as_real(image - examples.target).abs().mean()
+        loss.item()
         loss.backward()
         optimiser.step()
-        loss.item()
         turn(step + 1, lambda: reconstruct_plainly(measurement, network))
     return validation_psnr(measurement, reconstruct_plainly(measurement, network))
 
@@ -170,8 +169,7 @@ def contend(name: str, rounds: int, steps: int, precision: str) -> None:
         strategy=strategy, strategy_options=options, epochs=1, steps_per_epoch=rounds * steps, device="cpu",
         precision=precision,
     )  # fmt: skip
-    seconds: list[float] = []
-    began = 0.0
+    seconds, began = [], 0.0
 
     def turn(step: int, look: Callable[[], torch.Tensor]) -> None:
         nonlocal began
