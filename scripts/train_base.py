@@ -83,7 +83,7 @@ def sources(data: Path, which: str) -> list[tuple[Tensor, int]]:
 
 
 def smooth_phase(rows: int, columns: int, generator: torch.Generator) -> Tensor:
-    """A random quadratic phase over the field of view, as coils and off-resonance give."""
+    """A random quadratic phase over the field of view; weaker slopes than `physics.phase` simulates for users."""
     y, x = torch.linspace(-1, 1, rows)[:, None], torch.linspace(-1, 1, columns)[None, :]
     c = torch.randn(6, generator=generator) * torch.tensor([3.0, 1.0, 1.0, 0.7, 0.7, 0.7])
     phase = c[0] + c[1] * y + c[2] * x + c[3] * y * x + c[4] * y**2 + c[5] * x**2

@@ -56,7 +56,6 @@ def predict(
             raise BadInput("With --methods one scan is undersampled; name one scan only.")
         told = read_told(known)
         networks = [open_cohort_model(one, label=label_told(told), **network_told(told)) for one in models]
-        looks = {"with_map": maps, "with_sanity": sanity}
         try:
             with progress() as bar, stop_on_ctrl_c("Stopping.") as should_stop:
                 if names:
@@ -66,13 +65,14 @@ def predict(
                     )  # fmt: skip
                     record = undersample_and_attend(
                         str(scans[0]), names, sampling, networks, folder, pretrained=pretrained, slicing=slicing,
-                        device=device, seed=seed, on_progress=bar, should_stop=should_stop, **looks,
+                        device=device, seed=seed, on_progress=bar, should_stop=should_stop,
+                        with_map=maps, with_sanity=sanity,
                     )  # fmt: skip
                 else:
                     inputs = [LookedAt(path.name.removesuffix(".gz").removesuffix(".nii"), path) for path in scans]
                     record = attend(
                         inputs, networks, folder, slicing=slicing, device=device, seed=seed, on_progress=bar,
-                        should_stop=should_stop, **looks,
+                        should_stop=should_stop, with_map=maps, with_sanity=sanity,
                     )  # fmt: skip
         except ReconstructionStopped as stopped:
             raise JobEndedBadly("Stopped; no map was written.") from stopped

@@ -47,6 +47,7 @@ def attend(
     slicing: str | None = None,
     device: str = "auto",
     seed: int = 0,
+    warnings: Sequence[str] = (),
     on_progress: OnProgress = lambda text, done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> AttentionRecord:
@@ -70,6 +71,8 @@ def attend(
         See `choose_device`.
     seed
         Of dropout and checks.
+    warnings
+        What is known of the scans already, to stand before what is found.
     on_progress, should_stop
         Told what is being done, how many of how many looks are over; asked between groups of slices.
 
@@ -92,7 +95,7 @@ def attend(
         record = AttentionRecord(
             str(out), look.simulated, grid.spacing_mm, grid.shape,
             tuple(tuple(row) for row in grid.affine.tolist()), tuple(dict.fromkeys(look.said)),
-            tuple(dict.fromkeys(look.warnings)), tuple(dict.fromkeys(look.findings())), tuple(look.views),
+            tuple(dict.fromkeys([*warnings, *look.warnings])), tuple(dict.fromkeys(look.findings())), tuple(look.views),
         )  # fmt: skip
         on_progress("Writing the results", len(look.views), len(look.views))
         write_text(partial / TABLE, as_csv(look.views))

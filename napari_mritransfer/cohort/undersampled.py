@@ -83,5 +83,5 @@ def undersample_and_attend(
         shutil.copyfile(truth, sidecar_of(folder / f"{REFERENCE}.nii.gz"))
     return attend(
         of_comparison(folder), opened, out / ATTENTION, with_map=with_map, with_sanity=with_sanity, slicing=slicing,
-        device=device, seed=seed, on_progress=on_progress, should_stop=should_stop,
+        device=device, seed=seed, warnings=comparison.warnings, on_progress=on_progress, should_stop=should_stop,
     )  # fmt: skip

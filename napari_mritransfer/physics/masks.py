@@ -1,10 +1,12 @@
 """Sampling masks for Cartesian k-space: which lines, or samples of a plane, are measured. No torch here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from napari_mritransfer.physics.centre import whole_centre
 from napari_mritransfer.physics.line_masks import Lines, centre_only, equispaced, gaussian, variable_density
 from napari_mritransfer.physics.plane_masks import poisson_disc, radial, random_plane
 
@@ -105,13 +107,14 @@ class SamplingMask:
     def centre_lines(self) -> int:
         """Measured lines without a gap around DC: the ACS, and whatever happens to touch it; 0 without DC.
 
-        Of a plane of samples those along the column through DC.
+        Of a plane of samples the shorter side of the block that is whole.
         """
-        along = self.lines[:, self.lines.shape[1] // 2] if self.is_plane else self.lines
-        gaps = np.flatnonzero(~along)
-        dc = len(along) // 2
+        if self.is_plane:
+            return min(whole_centre(self.lines))
+        gaps = np.flatnonzero(~self.lines)
+        dc = len(self.lines) // 2
         below, above = gaps[gaps <= dc], gaps[gaps >= dc]
-        end = int(above[0]) if above.size else len(along)
+        end = int(above[0]) if above.size else len(self.lines)
         return max(0, end - (int(below[-1]) + 1 if below.size else 0))
 
     def on_plane(self, phase_encode: str) -> Lines:
@@ -130,6 +133,18 @@ class SamplingMask:
     def achieved_rate(self) -> float:
         """Measured fraction of the lines, or of the samples of a plane, in (0, 1]."""
         return float(self.lines.mean())
+
+    def rate_within(self, support: Sequence[int]) -> float:
+        """Measured fraction of the part of k-space that holds signal, in [0, 1].
+
+        Parameters
+        ----------
+        support
+            Central lines that do; of a plane ``(ky, kx)`` samples.
+        """
+        starts = [n // 2 - min(size, n) // 2 for n, size in zip(self.lines.shape, support, strict=True)]
+        inside = tuple(slice(start, start + size) for start, size in zip(starts, support, strict=True))
+        return float(self.lines[inside].mean())
 
     @property
     def acceleration(self) -> float:

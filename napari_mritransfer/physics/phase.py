@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-# of 1, y, x, yx, y², x² over the field of view, in radians: about one turn from edge to edge
+# of 1, y, x, yx, y², x² over the field of view, in radians: about half a turn from edge to edge
 _STRENGTHS = (3.0, 1.5, 1.5, 0.7, 0.7, 0.7)
 
 

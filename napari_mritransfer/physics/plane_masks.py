@@ -62,7 +62,7 @@ def poisson_disc(shape: tuple[int, int], rate: float, acs: float, *, seed: int =
     return _poisson_disc(shape, rate, acs, seed).copy()
 
 
-@lru_cache(maxsize=4)  # it takes a while, and whoever draws a form asks again at every change of it
+@lru_cache(maxsize=72)  # drawing takes a while, and a form or a training step asks for the same ones again
 def _poisson_disc(shape: tuple[int, int], rate: float, acs: float, seed: int) -> Plane:
     sampled = _central_block(shape, acs)
     missing = _wanted(shape, rate) - int(sampled.sum())

@@ -41,8 +41,14 @@ def drawn_mask(
     """
     lines, are_whole = measured_lines(sampled, phase_encode)
     drawn = make_on_plane(pattern, (sampled.shape[0], sampled.shape[1]), phase_encode)
-    n_support, dc = support[0 if phase_encode == "y" else 1], len(lines) // 2
-    is_partial = not lines[dc - n_support // 2 : dc - n_support // 2 + n_support].all()
+    axes: tuple[Literal["y", "x"], ...] = ("y", "x") if pattern.is_plane else (phase_encode,)
+    is_partial = any(_ends_early(sampled, support, axis) for axis in axes)
     has_lines = are_whole and not pattern.is_plane
     kept = drawn.lines & lines if has_lines else sampled & drawn.on_plane(phase_encode)
     return SamplingMask(kept, pattern, f"{drawn.note} {_PARTIAL}".strip() if is_partial else drawn.note)
+
+
+def _ends_early(sampled: Sampled, support: tuple[int, int], axis: Literal["y", "x"]) -> bool:
+    """Whether lines along an axis are missing that the scanner could have reached."""
+    lines, _ = measured_lines(sampled, axis)
+    return SamplingMask(lines, None).rate_within((support[0 if axis == "y" else 1],)) < 1

@@ -7,16 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_mritransfer.physics.centre import WIDEST_CALIBRATION, whole_centre
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, inverse_fourier
-
-# Sensitivities vary slowly: samples farther than 12 from DC tell more about the object than about the coils
-WIDEST_CALIBRATION = 24
 
 
 def calibration_region(
     mask: NDArray[np.bool_], shape: tuple[int, int], phase_encode: Literal["y", "x"] = "y"
 ) -> tuple[int, int]:
-    """Size of the largest fully sampled rectangle around DC (the ACS).
+    """Size of the fully sampled rectangle around DC (the ACS) that tells most about coils, see `whole_centre`.
 
     Parameters
     ----------
@@ -40,30 +38,13 @@ def calibration_region(
     plane = mask if mask.ndim == 2 else np.broadcast_to(mask[:, None] if phase_encode == "y" else mask, shape)
     if plane.shape != tuple(shape):
         raise ValueError(f"A mask of shape {mask.shape} does not fit k-space of shape {tuple(shape)}.")
-    found = max(_centred_rectangles(plane), key=lambda size: size[0] * size[1], default=(0, 0))
-    if found[0] * found[1] == 0:
+    found = whole_centre(plane)
+    if 0 in found:
         raise ValueError(
             "There is no fully sampled centre (ACS) to estimate coil sensitivities from: DC was not measured; choose a "
             "scan or a mask with one."
         )
     return found
-
-
-def _centred_rectangles(plane: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The widest fully sampled rectangle of every height."""
-    n_rows, n_columns = plane.shape
-    sizes = []
-    for rows in range(1, n_rows + 1):
-        top = n_rows // 2 - rows // 2
-        full = plane[top : top + rows].all(axis=0)
-        gaps = np.flatnonzero(~full) - n_columns // 2
-        # n samples reach from -(n // 2) to n - 1 - n // 2 about DC
-        below = -gaps[gaps <= 0].max(initial=-(n_columns // 2) - 1) - 1
-        above = gaps[gaps >= 0].min(initial=n_columns - n_columns // 2) - 1
-        if above < 0 or below < 0:
-            break
-        sizes.append((rows, int(2 * below + 1 if above >= below else 2 * above + 2)))
-    return sizes
 
 
 def calibration_data(kspace: Tensor, region: tuple[int, int]) -> Tensor:

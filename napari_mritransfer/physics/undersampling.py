@@ -62,12 +62,13 @@ class Measurement:
 
     @property
     def effective_rate(self) -> float:
-        """Measured fraction of the phase-encode lines that hold signal; the achieved rate where all of them do."""
-        if self.mask.is_plane:
-            return self.mask.achieved_rate
-        n_lines, n_support = len(self.mask.lines), self.support[0 if self.phase_encode == "y" else 1]
-        inside = slice(n_lines // 2 - n_support // 2, n_lines // 2 - n_support // 2 + n_support)
-        return float(self.mask.lines[inside].mean())
+        """Measured fraction of the lines or samples that hold signal; the achieved rate where all of them do."""
+        return self.mask.rate_within(self.mask_support)
+
+    @property
+    def mask_support(self) -> tuple[int, ...]:
+        """`support` as the mask counts: of the lines alone, or of both axes of a plane."""
+        return self.support if self.mask.is_plane else (self.support[0 if self.phase_encode == "y" else 1],)
 
     @property
     def sampled(self) -> NDArray[np.bool_]:
@@ -91,7 +92,7 @@ class Measurement:
             return f"as measured, {self.mask.achieved_rate:.1%} of the {self.mask.unit}"
         text = f"nominal {self.mask.pattern.rate:.1%}, achieved {self.mask.achieved_rate:.1%}"
         if abs(self.effective_rate - self.mask.achieved_rate) > 1e-9:
-            text += f", effective {self.effective_rate:.1%} of the lines that hold signal"
+            text += f", effective {self.effective_rate:.1%} of the {self.mask.unit} that hold signal"
         return text
 
     def describe_sampling(self) -> str:

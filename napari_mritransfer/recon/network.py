@@ -129,7 +129,7 @@ def check_suits(network: nn.Module, measurement: Measurement) -> None:
     if not getattr(network, "takes_complex", True) and not measurement.is_real:
         raise Unsuitable(
             f"{name} works on magnitude images, and this measurement is complex; undersample a magnitude image of the "
-            "scan, or choose another network."
+            "scan without a simulated phase, or choose another network."
         )
     if measurement.mask.is_plane and not getattr(network, "takes_planes", True):
         raise Unsuitable(

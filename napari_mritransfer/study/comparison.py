@@ -119,7 +119,8 @@ def compare(
     scan = load(path, variable=array.variable, axes=array.axes, space=array.space, series=array.series)
     measurement = sampling.measure(scan)
     truth = _Truth.of(measurement, scan)
-    warnings = remarks(scan, sampling, measurement) + doubts(methods, path, measurement)
+    warnings = remarks(scan, sampling, measurement)
+    warnings += doubts(methods, path, measurement, smooth_phase=sampling.smooth_phase)
     if any(method.sources for method in methods) and wraps_around(measurement.kspace, measurement.sampled):
         warnings.append(WRAPS)
     images: dict[str, NDArray[np.float32]] = {}

@@ -41,8 +41,6 @@ class Sampling:
         Of the simulation; see `physics.undersampling.undersample`.
     phase_encode
         Image axis the lines run along; None takes the scan's own, or y.
-    smooth_phase
-        Simulate a smooth phase on a magnitude image first, see `physics.phase`; `noise_seed` draws it.
     as_measured
         Nothing is simulated: the scan is complex or raw and was undersampled when it was acquired; see
         `physics.measured` and `physics.raw`.
@@ -52,6 +50,8 @@ class Sampling:
         Compress raw data to so many virtual coils first; 0 keeps them as they are.
     combine_coils
         Combine fully sampled raw data to one complex image first: the single-coil problem.
+    smooth_phase
+        Simulate a smooth phase on a magnitude image first, see `physics.phase`; `noise_seed` draws it.
     """
 
     pattern: SamplingPattern = SamplingPattern()
@@ -59,11 +59,11 @@ class Sampling:
     crop_to_support: bool = True
     snr_db: float | None = None
     noise_seed: int = 0
-    smooth_phase: bool = False
     as_measured: bool = False
     simulated_coils: int = 0
     virtual_coils: int = 0
     combine_coils: bool = False
+    smooth_phase: bool = False
 
     def measure(self, scan: Scan) -> "Measurement":
         """The measurement of a scan.
@@ -139,12 +139,13 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
     if measurement.kspace.ndim == 5 and measurement.maps is None:
         found.append("No fully sampled centre (ACS) was measured, so coil sensitivities are unknown.")
     found += [measurement.mask.note] if measurement.mask.note else []
-    along = measurement.support[0 if measurement.phase_encode == "y" else 1]
-    findings = examine_sampling(measurement.mask, min(along, len(measurement.mask.lines)))
+    sizes = zip(measurement.mask_support, measurement.mask.lines.shape, strict=True)
+    findings = examine_sampling(measurement.mask, [min(support, length) for support, length in sizes])
     found += [finding.sentence for finding in findings if finding.verdict is Verdict.CONCERN]
     if not (sampling.phase_encode or scan.phase_encode or measurement.mask.is_plane):
         found.append(assumed_axis(measurement.phase_encode))
-    if scan.kspace is not None and scan.phase_encode not in (None, measurement.phase_encode):
+    has_readout = scan.kspace is not None and not measurement.mask.is_plane
+    if has_readout and scan.phase_encode not in (None, measurement.phase_encode):
         found.append(
             f"The lines were measured along {scan.phase_encode}, so {measurement.phase_encode} is the readout, of "
             "which no scanner leaves anything out."
@@ -152,7 +153,9 @@ def remarks(scan: Scan, sampling: Sampling, measurement: "Measurement") -> list[
     return found
 
 
-def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> list[str]:
+def doubts(
+    methods: Sequence[Method], path: str, measurement: "Measurement", *, smooth_phase: bool = False
+) -> list[str]:
     """Sentences on runs that know the subject already, or were trained for another sampling than this one.
 
     Parameters
@@ -161,6 +164,8 @@ def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> 
         Those to be compared.
     path
         The scan.
+    smooth_phase
+        Whether a phase was simulated on it.
     """
     found = []
     for method in methods:
@@ -181,6 +186,10 @@ def doubts(methods: Sequence[Method], path: str, measurement: "Measurement") -> 
         # of lines that were found in a scan nobody knows the kind, only how many there are
         elif ours is None and abs(measurement.mask.achieved_rate - theirs.rate) > 1 / len(measurement.mask.lines):
             found.append(f"{method.name} was trained for {theirs.rate:.0%} of the {measurement.mask.unit}.")
+        if config.smooth_phase and measurement.is_real:
+            found.append(f"{method.name} was trained on images with a simulated phase, and this one has none.")
+        if smooth_phase and not config.smooth_phase:
+            found.append(f"{method.name} was trained without a simulated phase, and this scan has one.")
         has_lines = not (measurement.mask.is_plane or theirs.is_plane)
         if has_lines and config.phase_encode not in (None, measurement.phase_encode):
             found.append(f"{method.name} was trained for lines along {config.phase_encode}.")

@@ -19,6 +19,9 @@ from napari_mritransfer.training.config import SSIM_WINDOW, BadConfig, FinetuneC
 from napari_mritransfer.training.slices import evenly_spaced, share_evenly, tissue_slices, validation_scans
 from napari_mritransfer.training.target import TargetScan
 
+# seeds of a job: each takes as long as a step to draw, and is remembered
+_POISSON_DISCS = (1, 65)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
@@ -63,7 +66,7 @@ class TrainingSlices:
     maps
         ``(slice, coil, rows, lines)``; None for one coil.
     measurable
-        ``(1, lines)`` or ``(rows, lines)`` bool, what can be measured: all but for partial Fourier.
+        Bool, broadcastable to ``(rows, lines)``, what can be measured: all but for partial Fourier.
     matrix, crop
         ``(rows, lines)`` that images are shown on, and cropped to after sampling; `crop` None where they are not.
     """
@@ -112,8 +115,9 @@ class TargetData:
                 maps = None if maps is None else maps.flip(axis)
         rows, lines = noisy.shape[-2:]
         axes = (-2, -1) if config.pattern.is_plane else (-1,)
+        pool = _POISSON_DISCS if config.pattern.kind is MaskKind.POISSON_DISC else (0, 2**31)
         patterns = [
-            replace(config.pattern, seed=int(rng.integers(2**31)), offset=int(rng.integers(lines)))
+            replace(config.pattern, seed=int(rng.integers(*pool)), offset=int(rng.integers(lines)))
             for _ in range(batch)
         ]
         masks = [make_on_plane(pattern, (rows, lines), "x").on_plane("x") for pattern in patterns[share]]

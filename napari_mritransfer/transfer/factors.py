@@ -68,7 +68,7 @@ class OutputFactors(nn.Module, ABC):
 
 
 class _Folded(nn.Module):
-    """A weight or bias with factors in it, as a parametrization that passes no gradient on."""
+    """A weight or bias with factors in it, as a parametrization that passes no gradient on to the factors."""
 
     def __init__(self, layer: WeightedLayer | Norm, factors: OutputFactors, *, is_bias: bool) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class FoldedFactors(torch.autograd.Function):
 
 
 def _total(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Sum over the rows; as a product, which several threads finish in half the time, where precision allows."""
+    """Sum over the rows, to some 1e-5; in one precision as a product, which several threads finish in half the time."""
     return torch.mv(rows.T, rows.new_ones(len(rows))) if rows.dtype == dtype else rows.sum(0, dtype=dtype)
 
 

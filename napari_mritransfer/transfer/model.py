@@ -227,6 +227,9 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
 def merge(model: nn.Module) -> None:
     """Fold the factors into plain weights, in place; the state dict then loads into the plain network, strictly.
 
+    A deep copy shares the class that holds its parametrizations with the original, so merging one breaks the other;
+    `merged_state` leaves both alone.
+
     Raises
     ------
     ValueError

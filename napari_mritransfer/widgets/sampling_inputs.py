@@ -98,22 +98,22 @@ class LinesPreview:
     axis
         Image axis they are counted along, y or x; `axis_is_assumed` where neither the user nor the file named it.
     matrix, support
-        Lines of the scan's own matrix along that axis, and how many of them hold signal.
+        ``(ky, kx)`` of the scan's own k-space, and of the part of it that holds signal.
     """
 
     mask: SamplingMask
     axis: str
     axis_is_assumed: bool
-    matrix: int
-    support: int
+    matrix: tuple[int, int]
+    support: tuple[int, int]
 
     @property
     def effective_rate(self) -> float:
-        """Measured share of the lines that hold signal; the achieved rate where all of them do."""
-        lines = self.mask.lines
-        count = min(self.support, len(lines))
-        start = len(lines) // 2 - count // 2
-        return float(lines[start : start + count].mean())
+        """Measured share of what holds signal; the achieved rate where all of it does."""
+        return self.mask.rate_within(self.support if self.mask.is_plane else (self._along(self.support),))
+
+    def _along(self, shape: tuple[int, int]) -> int:
+        return shape[0 if self.axis == "y" else 1]
 
     def words(self) -> list[str]:
         """Sentences for a person: rates first."""
@@ -128,18 +128,22 @@ class LinesPreview:
         if mask.pattern is None:
             return [told]
         unit = mask.unit if mask.pattern.is_plane else "lines"
-        return [told, f"Asked for {_percent(mask.nominal_rate)} of the {unit}; {mask.acceleration:.1f} times faster"]
+        told += f"\nAsked for {_percent(mask.nominal_rate)} of the {unit}; {mask.acceleration:.1f} times faster"
+        if abs(self.effective_rate - mask.achieved_rate) < 1e-9:
+            return [told]
+        return [told, f"Effective rate {_percent(self.effective_rate)} of the samples that hold signal"]
 
     def _counted_lines(self) -> list[str]:
         mask, n_lines = self.mask, len(self.mask.lines)
         told = [f"{mask.lines.sum()} of {n_lines} lines measured: {_percent(mask.achieved_rate)}"]
         if mask.pattern is not None:
             told.append(f"Asked for {_percent(mask.nominal_rate)}; {mask.acceleration:.1f} times faster")
-        if n_lines < self.matrix:
-            left_out = self.matrix - n_lines
+        matrix, support = self._along(self.matrix), self._along(self.support)
+        if n_lines < matrix:
+            left_out = matrix - n_lines
             told.append(f"Effective rate {_percent(self.effective_rate)}; {left_out} empty lines left out")
-        elif self.support < self.matrix:
-            told.append(f"Effective rate {_percent(self.effective_rate)} of the {self.support} lines that hold signal")
+        elif support < matrix:
+            told.append(f"Effective rate {_percent(self.effective_rate)} of the {support} lines that hold signal")
         else:
             told.append(f"Effective rate {_percent(self.effective_rate)}: all lines hold signal")
         told.append(
@@ -162,12 +166,10 @@ def preview(inputs: SamplingInputs, found: Examination) -> LinesPreview:
     if found.sampled is not None:
         return _preview_of_raw(sampling, found, found.sampled)
     axis = sampling.phase_encode or found.scan.phase_encode or "y"
-    matrix = found.scan.image.shape[2 if axis == "y" else 3]
-    support = found.support[0 if axis == "y" else 1]
-    shape = found.support if sampling.crop_to_support else found.scan.image.shape[2:]
-    mask = masks.make_on_plane(sampling.pattern, (shape[0], shape[1]), axis)
+    matrix = (found.scan.image.shape[2], found.scan.image.shape[3])
+    mask = masks.make_on_plane(sampling.pattern, found.support if sampling.crop_to_support else matrix, axis)
     is_assumed = not (sampling.phase_encode or found.scan.phase_encode or mask.is_plane)
-    return LinesPreview(mask, axis, is_assumed, matrix, support)
+    return LinesPreview(mask, axis, is_assumed, matrix, found.support)
 
 
 def _preview_of_raw(sampling: Sampling, found: Examination, sampled: Sampled) -> LinesPreview:
@@ -175,7 +177,6 @@ def _preview_of_raw(sampling: Sampling, found: Examination, sampled: Sampled) ->
     assert found.scan is not None
     named = sampling.phase_encode or found.scan.phase_encode or missing_along(sampled)
     axis: Literal["y", "x"] = "x" if named == "x" else "y"
-    along = 0 if axis == "y" else 1
     reached = inside_box(sampled, found.support)
     inside = reached if sampling.crop_to_support else sampled
     if sampling.as_measured:
@@ -186,7 +187,8 @@ def _preview_of_raw(sampling: Sampling, found: Examination, sampled: Sampled) ->
         if found.was_undersampled:
             raise ValueError(_UNDERSAMPLED)
         mask = drawn_mask(sampling.pattern, inside, found.support, axis)
-    return LinesPreview(mask, axis, not named and not mask.is_plane, sampled.shape[along], found.support[along])
+    is_assumed = not named and not mask.is_plane
+    return LinesPreview(mask, axis, is_assumed, (sampled.shape[0], sampled.shape[1]), found.support)
 
 
 def direction_words(axis: str) -> str:

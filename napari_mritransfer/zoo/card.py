@@ -92,10 +92,12 @@ class ModelCard:
             warnings.append(
                 f"{self.name} was trained on combined coils; here it sees {coils} through their sensitivity maps."
             )
-        if mask.is_plane != self.is_for_planes:
+        # lines whose ends were never measured, as where corners of k-space are cut, are still lines
+        is_plane = mask.is_plane if mask.pattern is None else mask.pattern.is_plane
+        if is_plane != self.is_for_planes:
             kinds = ("samples scattered over the plane", "whole lines")
             trained, here = kinds if self.is_for_planes else kinds[::-1]
-            others = [card.name for card in model_cards() if card.is_for_planes == mask.is_plane]
+            others = [card.name for card in model_cards() if card.is_for_planes == is_plane]
             better = DEFAULT_MODEL if DEFAULT_MODEL in others else next(iter(others), "")
             advice = f"; {better} was trained on these" if better else ""
             return [f"{self.name} was trained on {trained}, not on {here}{advice}.", *warnings]
@@ -109,10 +111,10 @@ class ModelCard:
             )
         if kind != MaskKind.CENTRE and not acs_fits:
             warnings.append(
-                f"{self.name} was trained with {self.acs[0]:.0%} to {self.acs[1]:.0%} of the lines in the ACS, "
-                f"not with {acs:.1%}."
+                f"{self.name} was trained with {self.acs[0]:.0%} to {self.acs[1]:.0%} of "
+                f"{'either axis' if is_plane else 'the lines'} in the ACS, not with {acs:.1%}."
             )
-        return warnings + self._outside_of_matrix(mask, rows)
+        return warnings + ([] if mask.is_plane != is_plane else self._outside_of_matrix(mask, rows))
 
     def _outside_of_matrix(self, mask: SamplingMask, rows: int | None) -> list[str]:
         if mask.is_plane:
@@ -138,7 +140,7 @@ class ModelCard:
             acs = mask.pattern.acs
             return mask.pattern.kind, acs, self.acs[0] - 0.005 <= acs <= self.acs[1] + 0.005
         kind = MaskKind.CENTRE if mask.centre_lines == mask.lines.sum() else None
-        acs = mask.centre_lines / len(mask.lines)
+        acs = mask.centre_lines / min(mask.lines.shape)
         return kind, acs, self.acs[0] - 0.005 <= acs
 
 

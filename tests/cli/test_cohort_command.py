@@ -9,6 +9,7 @@ from small_cohorts import write_cohort
 from test_commands import answer, call, refused
 
 from napari_mritransfer.io import Origin, load
+from napari_mritransfer.physics.masks import NEEDS_3D
 
 TRAIN = (
     "--label", "age", "--widths", "6,8", "--spacing", "13", "--epochs", "2", "--batch", "4", "--device", "cpu",
@@ -112,8 +113,9 @@ def test_from_k_space_to_maps_in_one_go(run, table, tmp_path):
     )
     assert (tmp_path / "all" / "reconstructions" / "report.html").is_file()
     again = answer("cohort", "predict", scan, "--model", run, "--methods", "zero-filled", "--out", tmp_path / "all",
-                   "--no-map", "--phase-encode", "x")  # fmt: skip
+                   "--no-map", "--mask", "radial")  # fmt: skip
     assert len(again["views"]) == 2
+    assert NEEDS_3D in again["warnings"]
 
 
 def test_simulate_writes_a_cohort_that_can_be_checked(tmp_path):

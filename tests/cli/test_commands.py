@@ -109,7 +109,8 @@ def test_undersample_with_every_mask_kind(head, tmp_path):
 def test_undersample_with_every_mask_over_the_plane(head, tmp_path):
     for kind in ("random-2d", "poisson-disc", "radial"):
         facts = answer("undersample", head, "--mask", kind, "--smooth-phase", "--out", tmp_path / f"{kind}.nii")
-        assert facts["measured_samples"] == round(facts["achieved_rate"] * facts["samples"])
+        assert facts["achieved_rate"] == pytest.approx(0.25, abs=0.02)
+        assert facts["samples"] > facts["measured_samples"] > 0.2 * facts["samples"]
         assert any("3-D acquisition" in warning for warning in facts["warnings"])
         assert any("phase is simulated too" in warning for warning in facts["warnings"])
 

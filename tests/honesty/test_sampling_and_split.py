@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mritransfer.honesty import Verdict, examine_sampling, examine_split
-from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern, make
+from napari_mritransfer.physics.masks import MaskKind, SamplingMask, SamplingPattern, make, make_on_plane
 from napari_mritransfer.training.slices import subject_of
 
 
@@ -19,12 +19,12 @@ def test_random_masks_with_an_acs_cause_no_concern(rate, lines, seed):
 
 def test_lines_that_hold_nothing_make_the_effective_rate_another_one():
     mask = make(SamplingPattern(rate=0.25, acs=0.08), 256)
-    rates, _ = examine_sampling(mask, support=168)
+    rates, _ = examine_sampling(mask, support=(168,))
     assert rates.verdict is Verdict.CONCERN
     assert rates.details["effective"] > 0.3
     assert f"effective {rates.details['effective']:.1%}" in rates.sentence
     with pytest.raises(ValueError, match="number from 1 to 256"):
-        examine_sampling(mask, support=257)
+        examine_sampling(mask, support=(257,))
 
 
 def test_equispaced_lines_that_miss_the_nominal_rate_are_told():
@@ -37,7 +37,24 @@ def test_a_mask_without_acs_is_told_with_its_lines():
     assert (acs.verdict, acs.details) == (Verdict.CONCERN, {"lines about DC": 1, "lines": 200})
 
 
-def test_a_plane_of_samples_is_asked_along_the_column_through_dc():
+@pytest.mark.parametrize("kind", [kind for kind in MaskKind if kind.is_plane])
+def test_samples_that_hold_nothing_make_the_effective_rate_another_one(kind):
+    mask = make_on_plane(SamplingPattern(kind), (160, 160), "y")
+    assert examine_sampling(mask)[0].verdict is Verdict.FINE
+    rates, _ = examine_sampling(mask, support=(96, 80))
+    assert rates.verdict is Verdict.CONCERN
+    assert rates.details["effective"] == mask.lines[32:128, 40:120].mean() > 0.3
+
+
+def test_a_spoke_along_an_axis_is_no_acs():
+    plane = make_on_plane(SamplingPattern(MaskKind.RADIAL, 0.05, 0.0, seed=2), (256, 256), "y").lines.copy()
+    plane[:, 128] = True
+    acs = examine_sampling(SamplingMask(plane, None))[1]
+    assert acs.verdict is Verdict.CONCERN
+    assert "samples about DC" in acs.sentence
+
+
+def test_a_plane_of_samples_is_asked_for_the_block_around_dc():
     plane = np.random.default_rng(0).random((100, 80)) < 0.2
     without, present = plane.copy(), plane.copy()
     without[50, 40] = False

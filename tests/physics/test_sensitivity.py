@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from napari_mritransfer.physics.coils import combine, expand
 from napari_mritransfer.physics.fourier import fourier
+from napari_mritransfer.physics.masks import MaskKind, SamplingPattern, make_on_plane
 from napari_mritransfer.physics.sensitivity import body_coil, calibration_data, calibration_region, low_frequency_maps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -20,16 +21,17 @@ def centred(plane, rows, columns):
 
 
 @given(rows=sizes, columns=sizes, density=st.floats(0.3, 1), seed=st.integers(0, 99))
-def test_it_is_the_largest_of_all_centred_rectangles(rows, columns, density, seed):
+def test_its_shorter_side_is_the_longest_there_is_and_of_those_it_is_the_largest(rows, columns, density, seed):
     mask = np.random.default_rng(seed).random((rows, columns)) < density
-    full = [r * c for r in range(1, rows + 1) for c in range(1, columns + 1) if centred(mask, r, c).all()]
+    sides = [(r, c) for r in range(1, rows + 1) for c in range(1, columns + 1) if centred(mask, r, c).all()]
+    full = [(min(r, c), r * c) for r, c in sides]
     if not full:
         with pytest.raises(ValueError, match=r"no fully sampled centre \(ACS\)"):
             calibration_region(mask, mask.shape)
         return
     found = calibration_region(mask, mask.shape)
     assert centred(mask, *found).all()
-    assert found[0] * found[1] == max(full)
+    assert (min(found), found[0] * found[1]) == max(full)
 
 
 def test_lines_reach_over_the_whole_readout():
@@ -37,6 +39,15 @@ def test_lines_reach_over_the_whole_readout():
     lines[[0, 4, 5, 6, 7, 9]] = True
     assert calibration_region(lines, (12, 9), "y") == (4, 9)
     assert calibration_region(lines, (9, 12), "x") == (9, 4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MaskKind if kind.is_plane])
+def test_the_block_of_a_mask_over_the_plane_is_found_beside_spokes_and_chance_rows(kind):
+    """Coil maps need the whole block, not a long thin stretch that happens to be whole too."""
+    for seed in range(30):
+        mask = make_on_plane(SamplingPattern(kind, 0.25, 0.06, seed), (192, 160), "y")
+        assert min(calibration_region(mask.lines, (192, 160))) >= 10
+        assert mask.centre_lines >= 10
 
 
 def test_a_mask_has_to_fit():

@@ -121,6 +121,19 @@ def test_the_effective_rate_is_told_where_empty_lines_were_sampled():
     assert f"effective {measurement.effective_rate:.1%}" in measurement.describe_rate()
 
 
+def test_the_effective_rate_of_a_plane_counts_the_samples_that_hold_signal():
+    measurement = undersample(
+        zero_filled_by_the_scanner(), SamplingPattern(MaskKind.POISSON_DISC), crop_to_support=False
+    )
+    rows, columns = measurement.support
+    top, left = 96 - rows // 2, 80 - columns // 2
+    inside = measurement.mask.lines[top : top + rows, left : left + columns]
+    assert columns < 120
+    assert measurement.effective_rate == pytest.approx(inside.mean())
+    assert measurement.effective_rate > measurement.mask.achieved_rate + 0.05
+    assert "of the samples that hold signal" in measurement.describe_rate()
+
+
 def test_reference_on_the_image_matrix_is_the_band_limited_image():
     image = zero_filled_by_the_scanner()
     measurement = undersample(image, PATTERN)

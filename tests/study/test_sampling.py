@@ -42,9 +42,13 @@ def undersampled(tmp_path_factory):
     phase_encode=st.sampled_from(["y", "x", None]),
     snr_db=st.none() | st.floats(-20, 80),
     as_measured=st.booleans(),
+    smooth_phase=st.booleans(),
 )
-def test_a_record_is_json_and_reads_back(kind, rate, seed, phase_encode, snr_db, as_measured):
-    sampling = Sampling(SamplingPattern(kind, rate, 0.1, seed, 3), phase_encode, False, snr_db, seed, as_measured)
+def test_a_record_is_json_and_reads_back(kind, rate, seed, phase_encode, snr_db, as_measured, smooth_phase):
+    sampling = Sampling(
+        SamplingPattern(kind, rate, 0.1, seed, 3), phase_encode=phase_encode, crop_to_support=False, snr_db=snr_db,
+        noise_seed=seed, as_measured=as_measured, smooth_phase=smooth_phase,
+    )  # fmt: skip
     assert Sampling.from_record(json.loads(json.dumps(sampling.as_record()))) == sampling
 
 
@@ -134,6 +138,23 @@ def test_what_cannot_be_taken_as_measured_is_bad_input(undersampled, tmp_path):
         Sampling(as_measured=True, phase_encode="y", snr_db=20).measure(scan)
     with pytest.raises(BadConfig, match="lost its k-space"):
         Sampling(as_measured=True).measure(scan.with_image(np.abs(scan.image)))
+
+
+@pytest.mark.parametrize(
+    ("trained", "measured", "said"),
+    [(False, False, ""), (True, True, ""), (True, False, "this one has none"), (False, True, "this scan has one")],
+)
+def test_a_phase_that_only_one_side_has_is_doubted(trained, measured, said, tmp_path):
+    path = tmp_path / "head.nii"
+    write_head(path)
+    sampling = Sampling(smooth_phase=measured)
+    config = FinetuneConfig(
+        model="m", train=("patient01.nii",), validation=("patient02.nii",), smooth_phase=trained
+    )
+    methods = [Method("lft", ("run",), config, was_trained=True)]
+    found = doubts(methods, "patient03.nii", sampling.measure(load(path)), smooth_phase=measured)
+    assert len(found) == bool(said)
+    assert all(said in sentence for sentence in found)
 
 
 def test_lines_that_were_found_raise_no_false_doubts(undersampled):

@@ -169,6 +169,15 @@ def test_samples_of_the_plane_are_drawn_as_they_are_measured_with_what_they_need
     assert "assumed" not in told
 
 
+def test_the_effective_rate_of_a_plane_is_told_where_part_of_it_is_empty(form):
+    form.show_scan(examined(support=(32, 40)))
+    form.fields["kind"].value = MaskKind.RADIAL
+    assert "Effective rate" not in form.words.text()
+    form.fields["measured_only"].value = False
+    inside = form.picture.lines[16:48].mean()
+    assert f"Effective rate {100 * inside:.1f} % of the samples that hold signal" in form.words.text()
+
+
 def test_a_phase_is_simulated_only_where_the_image_has_none(form):
     form.show()
     form.show_scan(examined())

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,6 +128,16 @@ def test_samples_of_a_plane_that_were_found_are_judged_by_what_they_show(plane_c
     asked = make_on_plane(SamplingPattern(MaskKind.POISSON_DISC, 0.05, 0.08), (256, 200), "y")
     (sentence,) = plane_card.outside_of_training(SamplingMask(asked.lines, None))
     assert "10% to 50% of the samples, not at 5.0%" in sentence
+
+
+def test_lines_whose_ends_nobody_measured_are_lines_still(plane_card):
+    """Raw k-space with cut corners: the mask is one of the plane, the request was for lines."""
+    pattern = SamplingPattern(MaskKind.RANDOM, 0.3, 0.08)
+    whole = np.broadcast_to(make(pattern, 256).lines[:, None], (256, 256)).copy()
+    whole[:20, :20] = whole[-20:, -20:] = False
+    assert model_card("first").outside_of_training(SamplingMask(whole, pattern)) == []
+    (sentence,) = plane_card.outside_of_training(SamplingMask(whole, pattern))
+    assert "not on whole lines" in sentence
 
 
 def test_lines_and_planes_are_told_apart_with_a_model_that_knows_better(plane_card):
