@@ -40,6 +40,7 @@ RATES = {
     "l2-sp": (1e-3, 3e-3),
 }  # fmt: skip
 SEEDS = (0, 1, 2)
+VALIDATION = 8  # slices, fully sampled too
 
 
 def transferred(args: argparse.Namespace, name: str, **settings: object) -> RunDirectory:
@@ -48,7 +49,8 @@ def transferred(args: argparse.Namespace, name: str, **settings: object) -> RunD
     run = RunDirectory(args.out / name)
     config = FinetuneConfig(
         model=args.model, train=(str(folder / f"study1{target}"),), validation=(str(folder / f"study2{target}"),),
-        pattern=PATTERN, phase_encode="x", epochs=args.epochs, steps_per_epoch=25, **settings,  # type: ignore[arg-type]
+        validation_slices=VALIDATION, pattern=PATTERN, phase_encode="x", epochs=args.epochs, steps_per_epoch=25,
+        **settings,  # type: ignore[arg-type]
     )  # fmt: skip
     if run.config_path.exists() and run.config() != config:
         raise SystemExit(f"{run.folder} is a run with other settings: give a new folder with --out.")
@@ -135,7 +137,8 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
                 return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
             lines.append(
-                f"| {strategy} | {slices} | {over_seeds('best', 'target')} | {over_seeds('last', 'target')} "
+                f"| {strategy} | {slices} + {VALIDATION}V "
+                f"| {over_seeds('best', 'target')} | {over_seeds('last', 'target')} "
                 f"| {over_seeds('best', 'target', base['target']['psnr'])} "
                 f"| {over_seeds('best', 'target', key='ssim')} "
                 f"| {over_seeds('best', 'source', base['source']['psnr'])} "
