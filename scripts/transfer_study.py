@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
@@ -95,6 +96,7 @@ def grid(args: argparse.Namespace) -> None:
                 record[name] = json.loads(path.read_text()) | {"bytes": (run.folder / BEST).stat().st_size}
     (args.out / "grid.json").write_text(json.dumps(record, indent=1))
     write(args.out, "grid", table(record, args))
+    picture(record, args)
 
 
 def judge(path: Path, every: int) -> Callable[[torch.nn.Module | None], dict[str, float]]:
@@ -147,6 +149,24 @@ def table(record: dict, args: argparse.Namespace) -> list[str]:
                 f"| {runs[0]['run']['trainable']:,} | {runs[0]['bytes'] / 1000:,.0f} |"
             )
     return lines
+
+
+def picture(record: dict, args: argparse.Namespace) -> None:
+    """What is gained on the target over what is lost on the source, a mark a seed."""
+    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    slices = args.slices[-1]
+    for strategy, colour in zip(args.strategies, plt.get_cmap("tab10").colors, strict=False):
+        runs = [record[f"{strategy}-n{slices}-seed{seed}"]["best"] for seed in SEEDS]
+        gains, lost = ([run[n]["psnr"] - record["pretrained"][n]["psnr"] for run in runs] for n in ("target", "source"))
+        if min(gains) > -1:  # from scratch lies far outside
+            axes.plot(lost, gains, "o", color=colour, label=strategy)
+    axes.axhline(0, color="0.8", zorder=0)
+    axes.axvline(0, color="0.8", zorder=0)
+    axes.set(xlabel="change on T1w (dB): what is forgotten", ylabel=f"gain on {args.target} (dB)")
+    axes.set_title(f"{slices} slices, best checkpoint")
+    axes.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(args.out / "grid.png", dpi=100)
 
 
 def yardstick(args: argparse.Namespace) -> None:
