@@ -26,10 +26,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_mritransfer.physics.fourier import fourier
+from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.network import reconstruct
 from napari_mritransfer.recon.precision import autocast_for, use_bfloat16
 from napari_mritransfer.recon.scaling import intensity_scale
@@ -43,6 +44,7 @@ from napari_mritransfer.training.optimiser import set_learning_rate
 from napari_mritransfer.training.rundir import BEST
 from napari_mritransfer.training.score import validation_psnr
 
+Turn = Callable[[int, Callable[[], Tensor]], None]
 SAMPLES = files("napari_mritransfer") / "resources" / "samples"
 MODEL = "multiscale-contrast"
 CONTENDERS = {
@@ -53,29 +55,34 @@ CONTENDERS = {
 }
 
 
-def plain_fft(image, transform=torch.fft.fft):
+def plain_fft(image: Tensor, transform: Callable[..., Tensor] = torch.fft.fft) -> Tensor:
+    """Along the last axis, DC in the centre."""
     return torch.fft.fftshift(transform(torch.fft.ifftshift(image, dim=-1), norm="ortho"), dim=-1)
 
 
 class PlainPair(nn.Module):
-    def __init__(self, width):
+    """Two convolutions around a ReLU, added to what goes in."""
+
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x + self.second(torch.relu(self.first(x)))
 
 
 class PlainBlock(nn.Module):
-    def __init__(self):
+    """As `MultiscaleBlock` of widths 32 and 48."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.enter = nn.Sequential(nn.Conv2d(8, 32, 3, padding=1), nn.ReLU(), PlainPair(32))
         self.down, self.up = nn.ModuleList([nn.Conv2d(32, 48, 2, 2)]), nn.ModuleList([nn.ConvTranspose2d(48, 32, 2, 2)])
         self.encode, self.decode = nn.ModuleList([PlainPair(48)]), nn.ModuleList([PlainPair(32)])
         self.leave = nn.Conv2d(32, 8, 3, padding=1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = functional.pixel_unshuffle(functional.pad(x, (0, -width % 4, 0, -height % 4)), 2)
         skip = self.enter(x)
@@ -85,23 +92,27 @@ class PlainBlock(nn.Module):
 
 
 class PlainConsistency(nn.Module):
-    def __init__(self):
+    """As `DataConsistency`."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.log_lambda = nn.Parameter(torch.zeros(()))
 
-    def forward(self, image, kspace, mask):
+    def forward(self, image: Tensor, kspace: Tensor, mask: Tensor) -> Tensor:
         found = plain_fft(image)
         pulled = found + torch.sigmoid(self.log_lambda) * (kspace - found)
         return plain_fft(torch.where(mask, pulled, found), torch.fft.ifft)
 
 
 class PlainCascade(nn.Module):
-    def __init__(self):
+    """As `MultiscaleCascade` of eight blocks."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(PlainBlock() for _ in range(8))
         self.consistency = nn.ModuleList(PlainConsistency() for _ in range(8))
 
-    def forward(self, kspace, mask):
+    def forward(self, kspace: Tensor, mask: Tensor) -> Tensor:
         image = plain_fft(kspace, torch.fft.ifft)
         for block, consistency in zip(self.blocks, self.consistency, strict=True):
             channels = torch.stack([image.real, image.imag], dim=1)
@@ -111,7 +122,8 @@ class PlainCascade(nn.Module):
 
 
 @torch.no_grad()
-def reconstruct_plainly(measurement, network):
+def reconstruct_plainly(measurement: Measurement, network: nn.Module) -> Tensor:
+    """One slice after the other, in float32."""
     network.eval()
     mask, images = torch.from_numpy(measurement.mask.lines)[None, None], []
     turned = measurement.phase_encode == "y"  # the network wants the phase encode last
@@ -124,7 +136,8 @@ def reconstruct_plainly(measurement, network):
     return torch.cat(images)[None]
 
 
-def train_plainly(config, turn):
+def train_plainly(config: FinetuneConfig, turn: Turn) -> float:
+    """PSNR at the end."""
     data, network = load_target(config), PlainCascade()
     network.load_state_dict({name: t.contiguous() for name, t in open_model(MODEL).network.state_dict().items()})
     optimiser = torch.optim.Adam(network.parameters(), lr=config.rate_of_learning)
@@ -144,7 +157,8 @@ def train_plainly(config, turn):
     return validation_psnr(measurement, reconstruct_plainly(measurement, network))
 
 
-def train_as_the_package_does(config, turn, folder):
+def train_as_the_package_does(config: FinetuneConfig, turn: Turn, folder: Path) -> float:
+    """PSNR at the end."""
     base = open_model(MODEL).network  # beside the one that learns
     measurement = load_target(config).validation[0]
     autocast = autocast_for(torch.device("cpu"), config.precision)

@@ -9,7 +9,7 @@ from test_claims import NORMS
 from torch import nn
 
 from napari_mritransfer.transfer.layers import filters
-from napari_mritransfer.transfer.model import trainable_parameters, transfer
+from napari_mritransfer.transfer.model import merged_state, trainable_parameters, transfer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -125,3 +125,19 @@ def test_half_precision_learns_nearly_the_same(strategy):
     assert gradients[True].dtype == torch.float32
     error = (gradients[True] - gradients[False]).norm() / gradients[False].norm()
     assert 0 < error < 0.02
+
+
+@strategies
+def test_a_copy_has_factors_of_its_own(strategy):
+    torch.manual_seed(0)
+    model, image = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 2, 3)), torch.randn(1, 2, 8, 8)
+    transfer(model, strategy, STRATEGIES[strategy])
+    disturb(model)
+    copied, before, merged = copy.deepcopy(model), model(image), merged_state(model)
+    disturb(model)
+    assert not torch.equal(model(image), before)
+    assert torch.equal(copied(image), before)
+    assert all(torch.equal(tensor, merged[name]) for name, tensor in merged_state(copied).items())
+    copied(image).sum().backward()
+    assert all(p.grad is not None for p in trainable_parameters(copied).values())
+    assert all(p.grad is None for p in trainable_parameters(model).values())
