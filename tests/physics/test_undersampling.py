@@ -117,7 +117,7 @@ def test_the_effective_rate_is_told_where_empty_lines_were_sampled():
     inside = np.abs(np.arange(160) - 80 + 0.5) < n_support / 2
     assert measurement.effective_rate == pytest.approx(measurement.mask.lines[inside].mean())
     # variable density puts most lines inside, so what looks like 30 % is really more
-    assert measurement.effective_rate > measurement.mask.achieved_rate + 0.05
+    assert measurement.effective_rate > measurement.mask.achieved_rate + 0.03
     assert f"effective {measurement.effective_rate:.1%}" in measurement.describe_rate()
 
 
@@ -130,7 +130,7 @@ def test_the_effective_rate_of_a_plane_counts_the_samples_that_hold_signal():
     inside = measurement.mask.lines[top : top + rows, left : left + columns]
     assert columns < 120
     assert measurement.effective_rate == pytest.approx(inside.mean())
-    assert measurement.effective_rate > measurement.mask.achieved_rate + 0.05
+    assert measurement.effective_rate > measurement.mask.achieved_rate + 0.03
     assert "of the samples that hold signal" in measurement.describe_rate()
 
 
