@@ -30,6 +30,7 @@ from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
 from napari_mritransfer.physics.fourier import centre_crop_or_pad, fourier, inverse_fourier
 from napari_mritransfer.physics.masks import MaskKind, SamplingPattern, make, make_on_plane
+from napari_mritransfer.physics.phase import quadratic_phase
 from napari_mritransfer.physics.support import measured_support
 from napari_mritransfer.recon.precision import autocast_for
 from napari_mritransfer.recon.scaling import intensity_scale
@@ -84,10 +85,8 @@ def sources(data: Path, which: str) -> list[tuple[Tensor, int]]:
 
 def smooth_phase(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """A random quadratic phase over the field of view; weaker slopes than `physics.phase` simulates for users."""
-    y, x = torch.linspace(-1, 1, rows)[:, None], torch.linspace(-1, 1, columns)[None, :]
-    c = torch.randn(6, generator=generator) * torch.tensor([3.0, 1.0, 1.0, 0.7, 0.7, 0.7])
-    phase = c[0] + c[1] * y + c[2] * x + c[3] * y * x + c[4] * y**2 + c[5] * x**2
-    return torch.polar(torch.ones_like(phase), phase)
+    coefficients = torch.randn(6, generator=generator) * torch.tensor([3.0, 1.0, 1.0, 0.7, 0.7, 0.7])
+    return quadratic_phase((rows, columns), coefficients)
 
 
 def draw_images(

@@ -46,10 +46,10 @@ def missing_acs(mask: SamplingMask) -> Finding:
 
 def _rates(mask: SamplingMask, support: Sequence[int] | None) -> Finding:
     effective = mask.achieved_rate
-    for size, length in zip(support or (), mask.lines.shape, strict=support is not None):
-        if not 1 <= size <= length:
-            raise ValueError(f"{size} of {length} lines cannot hold signal; give a number from 1 to {length}.")
     if support is not None:
+        for size, length in zip(support, mask.lines.shape, strict=True):
+            if not 1 <= size <= length:
+                raise ValueError(f"{size} of {length} lines cannot hold signal; give a number from 1 to {length}.")
         effective = mask.rate_within(support)
     rates = {"nominal": mask.nominal_rate, "achieved": mask.achieved_rate, "effective": effective}
     apart = max(rates.values()) - min(rates.values())

@@ -68,6 +68,11 @@ class SamplingPattern:
         """Whether samples of the ky–kz plane are chosen rather than lines."""
         return MaskKind(self.kind).is_plane  # plain strings are taken too
 
+    @property
+    def unit(self) -> str:
+        """What is counted, in the plural: lines or samples."""
+        return "samples" if self.is_plane else "lines"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SamplingMask:

@@ -25,9 +25,20 @@ def smooth_phase(shape: tuple[int, int], seed: int) -> Tensor:
     phasors
         ``(y, x)`` complex64 of magnitude 1.
     """
-    coefficients = torch.randn(6, generator=torch.Generator().manual_seed(seed)) * torch.tensor(_STRENGTHS)
+    drawn = torch.randn(6, generator=torch.Generator().manual_seed(seed))
+    return quadratic_phase(shape, drawn * torch.tensor(_STRENGTHS))
+
+
+def quadratic_phase(shape: tuple[int, int], coefficients: Tensor) -> Tensor:
+    """Unit phasors, ``(y, x)`` complex64, of a quadratic over a field of view from -1 to 1.
+
+    Parameters
+    ----------
+    coefficients
+        ``(6,)`` of 1, y, x, yx, y², x², in radians.
+    """
     y, x = (torch.linspace(-1, 1, n) for n in shape)
     y, x = y[:, None], x[None, :]
-    terms = (torch.ones_like(y * x), y + 0 * x, x + 0 * y, y * x, y**2 + 0 * x, x**2 + 0 * y)
-    phase = sum((c * term for c, term in zip(coefficients, terms, strict=True)), torch.zeros(shape))
+    c = coefficients
+    phase = c[0] + c[1] * y + c[2] * x + c[3] * (y * x) + c[4] * y**2 + c[5] * x**2
     return torch.polar(torch.ones_like(phase), phase)

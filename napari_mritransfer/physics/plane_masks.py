@@ -32,8 +32,7 @@ def random_plane(shape: tuple[int, int], rate: float, acs: float, *, power: floa
     ----------
     Lustig, Donoho, Pauly: Sparse MRI, Magn Reson Med 2007, 58:1182.
     """
-    sampled = _central_block(shape, acs)
-    missing = _wanted(shape, rate) - int(sampled.sum())
+    sampled, missing = _begun(shape, rate, acs)
     if missing > 0:
         with np.errstate(divide="ignore"):
             weight = np.log(np.where(sampled, 0.0, (1 - _distance_from_centre(shape)) ** power))
@@ -46,8 +45,8 @@ def random_plane(shape: tuple[int, int], rate: float, acs: float, *, power: floa
 def poisson_disc(shape: tuple[int, int], rate: float, acs: float, *, seed: int = 0) -> Plane:
     """Random samples that keep a distance from each other, which grows from DC outwards: no clumps, no large holes.
 
-    Discs are thrown in random order, and where no more fit they shrink and are thrown again, until the rate is met. A
-    sample outside the central block is nowhere nearer to another than the discs at its place say at the end.
+    Discs are thrown in random order, and where no more fit they shrink and are thrown again, until the rate is met. No
+    sample outside the central block is nearer to another than the smaller of the discs at their places at the end.
 
     Returns
     -------
@@ -64,8 +63,7 @@ def poisson_disc(shape: tuple[int, int], rate: float, acs: float, *, seed: int =
 
 @lru_cache(maxsize=72)  # drawing takes a while, and a form or a training step asks for the same ones again
 def _poisson_disc(shape: tuple[int, int], rate: float, acs: float, seed: int) -> Plane:
-    sampled = _central_block(shape, acs)
-    missing = _wanted(shape, rate) - int(sampled.sum())
+    sampled, missing = _begun(shape, rate, acs)
     rng = np.random.default_rng(seed)
     spacing = 1 + (_SPACING_GROWTH - 1) * _distance_from_centre(shape)
     # few distances exist on a grid, and discs of one size would fall into rings of one density
@@ -101,7 +99,7 @@ def radial(shape: tuple[int, int], rate: float, acs: float, *, seed: int = 0) ->
         first[block] = 0
         counts = np.bincount(first[first <= spokes], minlength=spokes + 1).cumsum()  # by number of spokes
         if counts[-1] >= wanted:
-            # `spokes` itself means a point that none reaches, so counts[n] holds the block and the first n spokes
+            # counts[n] holds the block and the first n spokes
             return first <= int(np.abs(counts - wanted).argmin())
         spokes *= 2
 
@@ -158,6 +156,12 @@ def _disc(squared_radius: int) -> Plane:
     offsets = np.arange(-edge, edge + 1) ** 2
     disc: Plane = offsets[:, None] + offsets < squared_radius
     return disc
+
+
+def _begun(shape: tuple[int, int], rate: float, acs: float) -> tuple[Plane, int]:
+    """The central block, and how many samples are missing beside it."""
+    sampled = _central_block(shape, acs)
+    return sampled, _wanted(shape, rate) - int(sampled.sum())
 
 
 def _central_block(shape: tuple[int, int], acs: float) -> Plane:

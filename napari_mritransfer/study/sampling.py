@@ -178,11 +178,12 @@ def doubts(
             found.append(f"{method.name} was trained or validated on this subject, so its {what} it.")
         ours, theirs = measurement.mask.pattern, config.pattern
         if ours is not None and (ours.kind, ours.rate) != (theirs.kind, theirs.rate):
-            unit = "samples" if theirs.is_plane else "lines"
-            found.append(f"{method.name} was trained for {theirs.kind} masks at {theirs.rate:.0%} of the {unit}.")
+            found.append(
+                f"{method.name} was trained for {theirs.kind} masks at {theirs.rate:.0%} of the {theirs.unit}."
+            )
         if ours is None and measurement.mask.is_plane != theirs.is_plane:
-            ours_is, theirs_is = ("samples", "lines") if measurement.mask.is_plane else ("lines", "samples")
-            found.append(f"{method.name} was trained for masks of {theirs_is}, and this scan has one of {ours_is}.")
+            unit = measurement.mask.unit
+            found.append(f"{method.name} was trained for masks of {theirs.unit}, and this scan has one of {unit}.")
         # of lines that were found in a scan nobody knows the kind, only how many there are
         elif ours is None and abs(measurement.mask.achieved_rate - theirs.rate) > 1 / len(measurement.mask.lines):
             found.append(f"{method.name} was trained for {theirs.rate:.0%} of the {measurement.mask.unit}.")

@@ -115,7 +115,7 @@ class TargetData:
                 maps = None if maps is None else maps.flip(axis)
         rows, lines = noisy.shape[-2:]
         axes = (-2, -1) if config.pattern.is_plane else (-1,)
-        pool = _POISSON_DISCS if config.pattern.kind is MaskKind.POISSON_DISC else (0, 2**31)
+        pool = _POISSON_DISCS if config.pattern.kind == MaskKind.POISSON_DISC else (0, 2**31)
         patterns = [
             replace(config.pattern, seed=int(rng.integers(*pool)), offset=int(rng.integers(lines)))
             for _ in range(batch)

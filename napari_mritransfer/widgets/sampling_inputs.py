@@ -127,8 +127,8 @@ class LinesPreview:
         told = f"{mask.lines.sum()} of {mask.lines.size} samples of the plane measured: {_percent(mask.achieved_rate)}"
         if mask.pattern is None:
             return [told]
-        unit = mask.unit if mask.pattern.is_plane else "lines"
-        told += f"\nAsked for {_percent(mask.nominal_rate)} of the {unit}; {mask.acceleration:.1f} times faster"
+        asked = f"Asked for {_percent(mask.nominal_rate)} of the {mask.pattern.unit}"
+        told += f"\n{asked}; {mask.acceleration:.1f} times faster"
         if abs(self.effective_rate - mask.achieved_rate) < 1e-9:
             return [told]
         return [told, f"Effective rate {_percent(self.effective_rate)} of the samples that hold signal"]
