@@ -31,7 +31,7 @@ _WIDTH = 0.9  # of a slice
 _OPPOSITE = dict(zip("LRPASI", "RLAPIS", strict=True))
 
 
-class SliceBox(pg.ViewBox):  # type: ignore[misc]
+class SliceBox(pg.ViewBox):  # type: ignore[misc]  # pyqtgraph has no types
     """A plot's area that tells where it is clicked and dragged.
 
     Signals
