@@ -3,8 +3,9 @@
 What a convolution returns is overwritten where its backward pass does not ask for it: memory is what ReLUs cost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class MultiscaleBlock(nn.Module):
         self.enter = nn.Sequential(first, nn.ReLU(inplace=True), ResidualPair(widths[0]))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.encode = nn.ModuleList(ResidualPair(width) for width in widths[1:])
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(UpConvolution(b, a, 2, stride=2) for a, b in pairwise(widths))
         self.decode = nn.ModuleList(ResidualPair(width) for width in widths[:-1])
         self.leave = nn.Conv2d(widths[0], folded, 3, padding=1)
         self.reset_parameters()
@@ -103,6 +104,41 @@ class MultiscaleBlock(nn.Module):
         for up, decode, skip in zip(reversed(self.up), reversed(self.decode), reversed(skips), strict=True):
             features = decode(up(features).add_(skip).relu_())
         return functional.pixel_shuffle(self.leave(features), self.fold)[..., :height, :width]
+
+
+class UpConvolution(nn.ConvTranspose2d):
+    """A transposed convolution whose bias learns beside it.
+
+    On a CPU the gradient of a transposed convolution's own bias takes longer than all its other gradients together.
+    """
+
+    def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """As any transposed convolution, to the bit."""
+        if self.bias is None or output_size or not (self.bias.requires_grad and torch.is_grad_enabled()):
+            return super().forward(features, output_size)
+        larger = functional.conv_transpose2d(
+            features, self.weight, self.bias.detach(), self.stride, self.padding, self.output_padding, self.groups,
+            self.dilation,
+        )  # fmt: skip
+        teach: Callable[..., Tensor] = _TeachBias.apply
+        return teach(larger, self.bias)
+
+
+class _TeachBias(torch.autograd.Function):
+    """The identity; what comes back is also summed for a bias that is in the output already."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, bias: Tensor) -> Tensor:
+        """`output` is handed on as it is; ``(channel,)`` bias."""
+        ctx.mark_dirty(output)  # so that whoever comes next may overwrite it
+        ctx.precision = bias.dtype
+        return output
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Of both."""
+        return gradient, gradient.sum((0, 2, 3)).to(ctx.precision)
 
 
 class ResidualPair(nn.Module):

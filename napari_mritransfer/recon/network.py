@@ -1,4 +1,4 @@
-"""Slice-by-slice reconstruction of a measurement with a network."""
+"""Reconstruction of a measurement with a network, slice by slice."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +13,8 @@ from napari_mritransfer.recon.hybrid import phase_encode_last, to_hybrid
 from napari_mritransfer.recon.precision import Autocast
 from napari_mritransfer.recon.scaling import intensity_scale
 from napari_mritransfer.recon.stopped import ReconstructionStopped as ReconstructionStopped
+
+_AT_ONCE = 2  # slices of one coil; fewer and larger operations are faster, and take memory
 
 
 class Unsuitable(BadInput):
@@ -40,9 +42,9 @@ def reconstruct(
     autocast
         Precision context around each forward pass.
     on_slice
-        Told (slices done, all slices) after each one.
+        Told (slices done, all slices) after each pass through the network, of one slice or two.
     should_stop
-        Asked before each slice.
+        Asked before each pass.
 
     Returns
     -------
@@ -69,28 +71,29 @@ def reconstruct(
     crop = measurement.crop if getattr(network, "needs_image_crop", False) else None
     box = (kspace.shape[-2], kspace.shape[-1])
     images: list[Tensor] = []
-    for index in range(len(kspace)):
+    at_once = _AT_ONCE if kspace.ndim == 3 else 1
+    for index in range(0, len(kspace), at_once):
         if should_stop():
             raise ReconstructionStopped
-        one, maps = kspace[index : index + 1].to(device), None
+        some, maps = kspace[index : index + at_once].to(device), None
         if measurement.maps is not None:
             maps = measurement.maps[index % slices][None].to(device)
         if crop is not None:
-            one = cropped(one, measurement.matrix, crop)
+            some = cropped(some, measurement.matrix, crop)
         if not is_plane:
-            one = to_hybrid(one, phase_encode).contiguous()
+            some = to_hybrid(some, phase_encode).contiguous()
             maps = None if maps is None else phase_encode_last(maps, phase_encode).contiguous()
-        scale = intensity_scale(one, axes)
+        scale = intensity_scale(some, axes)
         try:
             with autocast():
-                image = network(one / (scale if one.ndim == 3 else scale[:, None]), mask, axes, maps)
+                image = network(some / (scale if some.ndim == 3 else scale[:, None]), mask, axes, maps)
         except ValueError as error:  # a network's own sentence on what it does not take
             raise Unsuitable(str(error)) from error
         image = image.to(torch.complex64) * scale
         image = image if is_plane else phase_encode_last(image, phase_encode)
         images.append((image if crop is None else _put_back(image, measurement.matrix, box)).cpu())
         if on_slice is not None:
-            on_slice(index + 1, len(kspace))
+            on_slice(index + len(some), len(kspace))
     stack: Tensor = torch.cat(images).unflatten(0, (frames, slices))
     return stack
 

@@ -18,8 +18,10 @@ _CANNOT_START = "The worker process cannot be started; close other programs, or 
 # -P: nothing from the folder that the viewer happens to be started in
 WORKER = (sys.executable, "-P", "-m", "napari_mritransfer", "worker")
 ENVIRONMENT = {
-    # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more
+    # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more; but not at
+    # once (GNU's OpenMP: some 0.05 ms), for to be woken takes longer than most gaps between the layers of a network
     "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "5000",
     # freed memory stays in the process: else a network's buffers are given back and page-faulted in at every layer
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",

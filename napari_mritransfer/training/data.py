@@ -143,8 +143,8 @@ class TargetData:
         def cut(images: Tensor) -> Tensor:
             return torch.stack([image[..., strip, :] for image, strip in zip(images, strips, strict=True)])
 
-        kspace = kspace / (scale if kspace.ndim == 3 else scale[:, None])
-        return Examples(cut(kspace), mask, cut(clean / scale), None if maps is None else cut(maps), axes)
+        kspace = cut(kspace) / (scale if kspace.ndim == 3 else scale[:, None])
+        return Examples(kspace, mask, cut(clean) / scale, None if maps is None else cut(maps), axes)
 
 
 def load_target(

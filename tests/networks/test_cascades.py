@@ -8,7 +8,7 @@ from torch import nn
 
 from napari_mritransfer.networks.consistency import DataConsistency, Samples, as_channels, as_complex
 from napari_mritransfer.networks.dccnn import DCCNN
-from napari_mritransfer.networks.multiscale import MultiscaleBlock, MultiscaleCascade
+from napari_mritransfer.networks.multiscale import MultiscaleBlock, MultiscaleCascade, UpConvolution
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -155,6 +155,27 @@ def test_sizes_that_do_not_divide_are_padded_at_the_far_end_and_cut_there(shape)
     padded = torch.zeros(1, 2, height + -height % 4, width + -width % 4)
     padded[..., :height, :width] = channels
     assert torch.equal(block(channels), block(padded)[..., :height, :width])
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["bias learns", "bias frozen"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
+def test_an_up_convolution_is_one_of_torchs_own_that_learns_faster(learns, layout):
+    torch.manual_seed(0)
+    own, torchs = UpConvolution(4, 3, 2, stride=2), nn.ConvTranspose2d(4, 3, 2, stride=2)
+    torchs.load_state_dict(own.state_dict())
+    features = drawn(2, 4, 6, 5, dtype=torch.float32).to(memory_format=layout)
+    gradients = []
+    for layer in (own, torchs):
+        layer.bias.requires_grad_(learns)
+        entered = features.clone().requires_grad_()
+        output = layer(entered)
+        assert torch.equal(output, torchs(features))
+        output.relu_().square().sum().backward()  # what it returns may be overwritten
+        gradients.append([entered.grad, *(p.grad for p in layer.parameters() if p.requires_grad)])
+    torch.testing.assert_close(*gradients)
+    assert len(gradients[0]) == 2 + learns
+    with torch.no_grad():
+        assert torch.equal(own(features), torchs(features))
 
 
 def test_reset_begins_near_the_identity_again():
