@@ -29,7 +29,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_mritransfer.physics.fourier import fourier
 from napari_mritransfer.physics.undersampling import Measurement
 from napari_mritransfer.recon.network import reconstruct
 from napari_mritransfer.recon.precision import autocast_for, use_bfloat16
@@ -213,26 +212,6 @@ def contend(name: str, rounds: int, steps: int, precision: str) -> None:
         print(json.dumps({"psnr": psnr, "bytes": size, "peak": peak / 1024}), flush=True)
 
 
-def transforms() -> None:
-    """Seconds of 64 slices of 320 × 320 in this process: plain, by signs, by shifts."""
-    image = torch.randn(64, 320, 320, dtype=torch.complex64)
-    ways: dict[str, Callable[[], torch.Tensor]] = {
-        "plain": lambda: torch.fft.fftn(image, dim=(-2, -1), norm="ortho"),
-        "centred": lambda: fourier(image),
-        "shifted": lambda: torch.fft.fftshift(
-            torch.fft.fftn(torch.fft.ifftshift(image, dim=(-2, -1)), dim=(-2, -1), norm="ortho"), dim=(-2, -1)
-        ),
-    }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for repeat in range(22):
-        for way, work in ways.items():
-            began = time.perf_counter()
-            work()
-            if repeat >= 2:
-                seconds[way].append(time.perf_counter() - began)
-    print(json.dumps({way: statistics.median(taken) for way, taken in seconds.items()}))
-
-
 def start(*arguments: str, tuned: bool) -> subprocess.Popen[str]:
     plain = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     return subprocess.Popen(
@@ -251,11 +230,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument("--contender", choices=(*CONTENDERS, "transforms"), help=argparse.SUPPRESS)
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.contender == "transforms":
-        transforms()
-    elif chosen.contender:
+    if chosen.contender:
         contend(chosen.contender, chosen.rounds, chosen.steps, chosen.precision)
     else:
         compare(chosen.rounds, chosen.steps, chosen.precision)
@@ -263,7 +240,6 @@ def main() -> None:
 
 def compare(rounds: int, steps: int, precision: str) -> None:
     """Let them take turns, then print the tables."""
-    fft = heard(start("--contender", "transforms", tuned=True))
     settings = [f"--rounds={rounds}", f"--steps={steps}", f"--precision={precision}"]
     running, before, end = {}, {}, {}
     step_s: dict[str, list[float]] = {name: [] for name in CONTENDERS}
@@ -304,10 +280,6 @@ def compare(rounds: int, steps: int, precision: str) -> None:
         for name in ("lft-kernel", "lft-filter"):
             columns += [f"{of[name]:{form}}", f"{of[name] / of['ft']:.3f}"]
         print(f"| {title} | {' | '.join(columns)} |")
-
-    print("\n| FFT of 64 × 320² | ms | to plain |\n|---|---|---|")
-    for way, label in (("plain", "plain"), ("centred", "`physics.fourier`"), ("shifted", "with shifts")):
-        print(f"| {label} | {1000 * fft[way]:.1f} | {fft[way] / fft['plain']:.2f} |")
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ class UpConvolution(nn.ConvTranspose2d):
         """As any transposed convolution, to the bit."""
         if self.bias is None or output_size or not (self.bias.requires_grad and torch.is_grad_enabled()):
             return super().forward(features, output_size)
+        assert isinstance(self.padding, tuple)
         larger = functional.conv_transpose2d(
             features, self.weight, self.bias.detach(), self.stride, self.padding, self.output_padding, self.groups,
             self.dilation,
