@@ -75,9 +75,10 @@ def _centred(transform: Callable[..., Tensor], array: Tensor, axes: Sequence[int
 
 def _is_worth_blocks(array: Tensor, independent: int) -> bool:
     """Whether the first axes, so many of them, can be taken apart, and whether anything is gained by it."""
-    learns = torch.is_grad_enabled() and array.requires_grad  # results that are written in place know no gradient
+    if (torch.is_grad_enabled() and array.requires_grad) or array.device.type != "cpu":
+        return False  # what is written in place knows no gradient (nor torch.func's transforms)
     several = math.prod(array.shape[:independent]) > 1
-    return several and array.numel() > _BLOCK and array.is_complex() and array.device.type == "cpu" and not learns
+    return several and array.numel() > _BLOCK and array.is_complex() and array.is_contiguous()
 
 
 def _in_blocks(
@@ -85,7 +86,7 @@ def _in_blocks(
 ) -> Tensor:
     """Sign, transform, sign, for as much at a time as stays in a processor's cache; `lengths` of the checkerboard."""
     independent = min(axes)
-    images = array.flatten(0, independent - 1)
+    images = array.resolve_conj().flatten(0, independent - 1)
     result = torch.empty(images.shape, dtype=images.dtype)
     count = max(1, _BLOCK // images[0].numel())
     held = torch.empty_like(result[:count])

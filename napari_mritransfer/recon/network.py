@@ -1,4 +1,4 @@
-"""Reconstruction of a measurement with a network, slice by slice."""
+"""Reconstruction of a measurement with a network, a slice or two at a time."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -42,7 +42,7 @@ def reconstruct(
     autocast
         Precision context around each forward pass.
     on_slice
-        Told (slices done, all slices) after each pass through the network, of one slice or two.
+        Told (slices done, all slices) of each one, after a pass through the network with one slice or two.
     should_stop
         Asked before each pass.
 
@@ -86,14 +86,16 @@ def reconstruct(
         scale = intensity_scale(some, axes)
         try:
             with autocast():
-                image = network(some / (scale if some.ndim == 3 else scale[:, None]), mask, axes, maps)
+                scaled = some / (scale if some.ndim == 3 else scale[:, None])
+                image = network(scaled, mask.expand(len(some), -1, -1), axes, maps)
         except ValueError as error:  # a network's own sentence on what it does not take
             raise Unsuitable(str(error)) from error
         image = image.to(torch.complex64) * scale
         image = image if is_plane else phase_encode_last(image, phase_encode)
         images.append((image if crop is None else _put_back(image, measurement.matrix, box)).cpu())
         if on_slice is not None:
-            on_slice(index + len(some), len(kspace))
+            for done in range(index + 1, index + len(some) + 1):
+                on_slice(done, len(kspace))
     stack: Tensor = torch.cat(images).unflatten(0, (frames, slices))
     return stack
 

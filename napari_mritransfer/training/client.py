@@ -19,7 +19,7 @@ _CANNOT_START = "The worker process cannot be started; close other programs, or 
 WORKER = (sys.executable, "-P", "-m", "napari_mritransfer", "worker")
 ENVIRONMENT = {
     # threads that wait sleep instead of spinning: cores are shared with the viewer, and maybe with more; but not at
-    # once (GNU's OpenMP: some 0.05 ms), for to be woken takes longer than most gaps between the layers of a network
+    # once (GNU's OpenMP: about 0.1 ms), for to be woken takes longer than most gaps between the layers of a network
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "5000",
     # freed memory stays in the process: else a network's buffers are given back and page-faulted in at every layer
@@ -127,7 +127,7 @@ class WorkerClient:
             try:
                 self._process = subprocess.Popen(
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-                    env={**ENVIRONMENT, **os.environ},
+                    env=_environment(),
                 )  # fmt: skip
             except OSError:  # no memory, no such program: whoever orders something is told
                 self._process = None
@@ -198,6 +198,14 @@ class WorkerClient:
         _reap(process)
         for order in unanswered:
             order.answers.put(None)
+
+
+def _environment() -> dict[str, str]:
+    """`ENVIRONMENT` and the user's own, which wins; a wait policy of theirs is not to be undone by how long we wait."""
+    ours = dict(ENVIRONMENT)
+    if "OMP_WAIT_POLICY" in os.environ:
+        del ours["GOMP_SPINCOUNT"]
+    return {**ours, **os.environ}
 
 
 def is_terminal(answer: Answer | None) -> bool:

@@ -159,21 +159,27 @@ def test_sizes_that_do_not_divide_are_padded_at_the_far_end_and_cut_there(shape)
 
 @pytest.mark.parametrize("learns", [True, False], ids=["bias learns", "bias frozen"])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
-def test_an_up_convolution_is_one_of_torchs_own_that_learns_faster(learns, layout):
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("batch", [(2,), ()], ids=["batch", "no batch"])
+def test_an_up_convolution_does_what_torchs_own_does(learns, layout, half, batch):
     torch.manual_seed(0)
     own, torchs = UpConvolution(4, 3, 2, stride=2), nn.ConvTranspose2d(4, 3, 2, stride=2)
     torchs.load_state_dict(own.state_dict())
-    features = drawn(2, 4, 6, 5, dtype=torch.float32).to(memory_format=layout)
+    features = drawn(*batch, 4, 6, 5, dtype=torch.float32)
+    features = features.to(memory_format=layout) if batch else features
     gradients = []
     for layer in (own, torchs):
         layer.bias.requires_grad_(learns)
         entered = features.clone().requires_grad_()
-        output = layer(entered)
-        assert torch.equal(output, torchs(features))
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            output = layer(entered)
+            assert torch.equal(output, torchs(features))
         output.relu_().square().sum().backward()  # what it returns may be overwritten
         gradients.append([entered.grad, *(p.grad for p in layer.parameters() if p.requires_grad)])
-    torch.testing.assert_close(*gradients)
+    tolerance = {"rtol": 1e-2, "atol": 1e-1} if half else {}
+    torch.testing.assert_close(*gradients, **tolerance)
     assert len(gradients[0]) == 2 + learns
+    assert all(gradient.dtype == torch.float32 for gradient in gradients[0])
     with torch.no_grad():
         assert torch.equal(own(features), torchs(features))
 

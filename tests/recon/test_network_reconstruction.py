@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from napari_mritransfer.networks.dccnn import DCCNN
 from napari_mritransfer.networks.multiscale import MultiscaleCascade
+from napari_mritransfer.physics.coils import combine, expand
 from napari_mritransfer.physics.fourier import fourier, inverse_fourier
 from napari_mritransfer.physics.masks import SamplingPattern
 from napari_mritransfer.physics.undersampling import undersample, zero_filled
@@ -30,6 +33,13 @@ class ZeroFilling(nn.Module):
         return inverse_fourier(kspace, axes)
 
 
+class Combining(nn.Module):
+    """Zero-filled coils combined with their maps."""
+
+    def forward(self, kspace, mask, axes, maps):
+        return combine(inverse_fourier(kspace, axes), maps)
+
+
 def volume(frames=2, slices=3, rows=26, columns=21):
     generator = torch.Generator().manual_seed(0)
     return 500 * torch.rand((frames, slices, rows, columns), generator=generator).sqrt()
@@ -52,6 +62,7 @@ def test_networks_see_the_phase_encode_last_and_one_brightness(phase_encode):
     for kspace, mask, transformed in network.seen:
         assert transformed == (-1,)
         assert kspace.shape == (2, 26 + 21 - n_lines, n_lines)
+        assert mask.shape == (2, 1, n_lines)
         assert torch.equal(mask[0, 0], torch.from_numpy(measurement.mask.lines))
         assert torch.count_nonzero(kspace[..., ~mask[0, 0]]) == 0
         brightest = inverse_fourier(kspace, (-1,)).abs().flatten(1).quantile(0.99, dim=1)
@@ -90,8 +101,18 @@ def test_slices_are_counted():
     told = []
     measurement = undersample(volume(1, 5), PATTERN)
     image = reconstruct(measurement, ZeroFilling(), on_slice=lambda done, total: told.append((done, total)))
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert told == [(i, 5) for i in range(1, 6)]
     assert image.shape[:2] == (1, 5)
+
+
+@axes
+def test_every_slice_is_combined_with_its_own_maps(phase_encode):
+    everything = undersample(volume(), SamplingPattern(rate=1.0), phase_encode=phase_encode, crop_to_support=False)
+    maps = torch.randn((3, 4, 26, 21), dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+    maps = maps / maps.abs().square().sum(1, keepdim=True).sqrt()
+    coils = expand(everything.reference.flatten(0, 1), torch.cat([maps, maps])).unflatten(0, (2, 3))
+    image = reconstruct(replace(everything, kspace=fourier(coils), maps=maps), Combining())
+    torch.testing.assert_close(image, everything.reference, rtol=1e-4, atol=1e-2)
 
 
 @axes
@@ -103,7 +124,7 @@ def test_a_slice_looks_the_same_whatever_shares_the_pass_with_it(network, phase_
         torch.testing.assert_close(reconstruct(alone, network)[:, 0], together[:, index], rtol=1e-4, atol=1e-2)
 
 
-def test_it_stops_between_two_slices():
+def test_it_stops_between_two_passes():
     network = ZeroFilling()
     with pytest.raises(ReconstructionStopped):
         reconstruct(undersample(volume(), PATTERN), network, should_stop=lambda: len(network.seen) == 2)

@@ -68,14 +68,14 @@ def test_stop_between_steps_keeps_what_was_learned(folder, run, tmp_path):
 @pytest.mark.parametrize("at", [0, 3, 6])
 def test_stop_during_any_validation_leaves_a_model_and_the_same_end(folder, run, tmp_path, monkeypatch, at):
     """Also before anything was learned, and after the last step."""
-    slices, real = itertools.count(), work_module.reconstruct
+    passes, real = itertools.count(), work_module.reconstruct
 
-    def stopped_at_a_slice(*args, should_stop, **options):
+    def stopped_half_way(*args, should_stop, **options):
         assert not should_stop()
-        return real(*args, should_stop=lambda: next(slices) == 2 * at // 3 + 1, **options)
+        return real(*args, should_stop=lambda: next(passes) == 2 * at // 3 + 1, **options)
 
-    monkeypatch.setattr(work_module, "reconstruct", stopped_at_a_slice)
-    config, told = small_config(folder), []
+    monkeypatch.setattr(work_module, "reconstruct", stopped_half_way)
+    config, told = small_config(folder, validation_slices=4), []  # two passes of two slices
     result = finetune(config, told.append, run=run)
     monkeypatch.undo()
     assert (result.finished, result.step) == (False, at)

@@ -31,6 +31,14 @@ serve(tasks={"echo": echo, "refuse": refuse, "wait": wait, "devour": devour})
 """
 
 
+TELL_WAITING = r"""
+import os
+from napari_mritransfer.training.worker import serve
+names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+serve(tasks={"look": lambda command, tell, should_stop: {name: os.environ.get(name, "") for name in names}})
+"""
+
+
 @pytest.fixture(scope="module")
 def client():
     client = WorkerClient((sys.executable, "-W", "error", "-c", ECHO))
@@ -52,6 +60,19 @@ def heard(order):
 
 def finetune(config, run):
     return {"command": "finetune", "config": json.loads(config.as_json()), "run": str(run)}
+
+
+@pytest.mark.parametrize("wish", [None, "ACTIVE"])
+def test_threads_of_the_worker_soon_sleep_unless_the_user_wants_them_to_spin(monkeypatch, wish):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if wish:
+        monkeypatch.setenv("OMP_WAIT_POLICY", wish)
+    client = WorkerClient((sys.executable, "-c", TELL_WAITING))
+    (answer,) = heard(client.order({"command": "look"}))
+    client.close(5)
+    expected = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": ""}
+    assert answer == Result(expected if wish else {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"})
 
 
 def test_a_task_tells_its_progress_and_ends_with_its_result(client):

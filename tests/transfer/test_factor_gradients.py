@@ -8,6 +8,7 @@ from small_networks import LAYERS, disturb, layer_and_input
 from test_claims import NORMS
 from torch import nn
 
+from napari_mritransfer.transfer.factors import _total
 from napari_mritransfer.transfer.layers import filters
 from napari_mritransfer.transfer.model import merged_state, trainable_parameters, transfer
 
@@ -125,6 +126,17 @@ def test_half_precision_learns_nearly_the_same(strategy):
     assert gradients[True].dtype == torch.float32
     error = (gradients[True] - gradients[False]).norm() / gradients[False].norm()
     assert 0 < error < 0.02
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_half_precision_is_rounded_once_however_many_voxels_there_are(offset):
+    """As a mean over voxels is: to one part in 256, not to what adding 1 to 256 does in bfloat16 (nothing)."""
+    rows = torch.randn((24_001, 8), generator=torch.Generator().manual_seed(0)) + offset
+    rows = rows.to(torch.bfloat16)
+    exact = rows.double().sum(0)
+    found = _total(rows, torch.float32)
+    assert found.dtype == torch.float32
+    assert ((found - exact).abs() <= exact.abs() / 256).all()
 
 
 @strategies
