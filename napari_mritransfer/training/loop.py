@@ -46,7 +46,7 @@ def finetune(
     on_event
         Told everything, in the calling thread; the last event is a `Stopped`, `Failed` or `Done`.
     should_stop
-        Polled between steps and between validation slices, so that a stop takes well under a second.
+        Polled between steps and between passes of a validation, so that a stop takes well under a second.
     run
         Directory for everything the job leaves behind.
     resume

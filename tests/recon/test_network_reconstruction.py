@@ -97,12 +97,14 @@ def test_frames_and_slices_keep_their_places():
     torch.testing.assert_close(result.abs(), image, rtol=1e-4, atol=1e-2)
 
 
-def test_slices_are_counted():
+@pytest.mark.parametrize(("frames", "slices"), [(2, 3), (1, 5)])
+def test_slices_are_counted(frames, slices):
+    """Of all frames, and also where the last pass has one slice only."""
     told = []
-    measurement = undersample(volume(1, 5), PATTERN)
+    measurement = undersample(volume(frames, slices), PATTERN)
     image = reconstruct(measurement, ZeroFilling(), on_slice=lambda done, total: told.append((done, total)))
-    assert told == [(i, 5) for i in range(1, 6)]
-    assert image.shape[:2] == (1, 5)
+    assert told == [(i, frames * slices) for i in range(1, frames * slices + 1)]
+    assert image.shape[:2] == (frames, slices)
 
 
 @axes

@@ -130,7 +130,7 @@ def test_half_precision_learns_nearly_the_same(strategy):
 
 @pytest.mark.parametrize("offset", [0.0, 3.0])
 def test_half_precision_is_rounded_once_however_many_voxels_there_are(offset):
-    """As a mean over voxels is: to one part in 256, not to what adding 1 to 256 does in bfloat16 (nothing)."""
+    """To one part in 256. If bfloat16 were added to bfloat16, a sum of ones would never get beyond 256."""
     rows = torch.randn((24_001, 8), generator=torch.Generator().manual_seed(0)) + offset
     rows = rows.to(torch.bfloat16)
     exact = rows.double().sum(0)
